@@ -1,0 +1,147 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { aptInstall, aptUpdate } from "./apt.ts";
+import { type AptSource, mirrorOf, readAptSources, renderDeb822, securityMirrorOf } from "./apt-sources.ts";
+import { lastLines, run } from "./exec.ts";
+import { type Machine, readMachine, which } from "./machine.ts";
+import { type Part, type Progress, SetupError } from "./part.ts";
+
+const name = "base image";
+/** What all images are built from unless `bottle:images` says otherwise. */
+export const baseImage = "debian:trixie-slim";
+const suite = "trixie";
+
+/**
+ * The base image: taken as it is if it is there, else pulled, else made from the machine's own Debian mirror
+ * (root on Debian), for machines that no container registry is reached from.
+ */
+export const baseImagePart: Part = {
+  name,
+  async ensure(progress) {
+    if (await present()) return { changed: false, detail: baseImage };
+    progress(`pulling ${baseImage}`);
+    const pull = await pullImage();
+    if (pull.ok) return { changed: true, detail: `${baseImage}, pulled` };
+    const machine = readMachine();
+    const mirror = mirrorOf(machine.codename, readAptSources());
+    if (!machine.root || machine.id !== "debian" || !mirror) {
+      throw new SetupError(name, {
+        problem: `${baseImage} is not in the engine's store and cannot be pulled: ${pull.reason}`,
+        tried: `docker pull ${baseImage}`,
+        mend: `Load it (\`docker load\`, or pull it from your own registry and \`docker tag\` it as ${baseImage}), or name another Debian image under bottle:images in the stack's manifest.`,
+      });
+    }
+    progress(`no registry (${pull.reason}); making ${baseImage} from this machine's Debian mirror`);
+    await makeImage(mirror, machine, progress);
+    return { changed: true, detail: `${baseImage}, made by debootstrap` };
+  },
+};
+
+async function present(): Promise<boolean> {
+  return (await run("docker", ["image", "inspect", "--format", "{{.Id}}", baseImage], { timeout: 20_000 })).code === 0;
+}
+
+/** Pulls, giving up after 20 s without an answer from a registry, or 15 min in all. */
+async function pullImage(): Promise<{ ok: true } | { ok: false; reason: string }> {
+  let silence: NodeJS.Timeout | undefined;
+  const result = await new Promise<Awaited<ReturnType<typeof run>>>((resolve) => {
+    let answered = false;
+    const pulling = run("docker", ["pull", baseImage], {
+      timeout: 900_000,
+      onOutput: (text, stream) => (answered ||= stream === "stdout" && text.includes("Pulling from")),
+    });
+    silence = setTimeout(() => {
+      if (!answered) resolve({ code: 124, stdout: "", stderr: "no registry answered in 20 s", timedOut: true });
+    }, 20_000);
+    void pulling.then(resolve);
+  });
+  clearTimeout(silence);
+  if (result.code === 0) return { ok: true };
+  return { ok: false, reason: lastLines(result.stderr, 1).slice(0, 300) };
+}
+
+async function makeImage(mirror: AptSource, machine: Machine, progress: Progress): Promise<void> {
+  if (!which("debootstrap")) {
+    await aptUpdate();
+    await aptInstall(name, ["debootstrap", "debian-archive-keyring"], progress);
+  }
+  // Not under /tmp, which may be mounted noexec or nodev; debootstrap refuses such a target.
+  const work = mkdtempSync("/var/tmp/bottle-base-");
+  try {
+    const root = join(work, "root");
+    mkdirSync(root);
+    chmodSync(root, 0o755);
+    const keyring = mirror.signedBy?.startsWith("/") ? [`--keyring=${mirror.signedBy}`] : [];
+    const args = ["--variant=minbase", ...keyring, suite, root, mirror.uri];
+    progress("debootstrap, about a minute");
+    const made = await run("debootstrap", args, { timeout: 900_000, env: { ...process.env, LC_ALL: "C" } });
+    if (made.code !== 0) {
+      throw new SetupError(name, {
+        problem: `debootstrap failed:\n${lastLines(made.stdout + made.stderr, 6)}`,
+        tried: `debootstrap ${args.join(" ")}`,
+        mend: "Check that apt's mirror has trixie, or load the image with `docker load`, and run this again.",
+      });
+    }
+    slim(root);
+    configureApt(root, imageSources(mirror, securityMirrorOf(machine.codename, readAptSources())));
+    await importImage(work, root);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** The image's own apt sources: the machine's mirrors, with trixie's suites in place of the machine's release. */
+export function imageSources(mirror: AptSource, security: AptSource | undefined): AptSource[] {
+  const signedBy = "/usr/share/keyrings/debian-archive-keyring.gpg";
+  const components = ["main"];
+  return [
+    { uri: mirror.uri, suites: [suite, `${suite}-updates`], components, signedBy },
+    ...(security ? [{ uri: security.uri, suites: [`${suite}-security`], components, signedBy }] : []),
+  ];
+}
+
+/** Folders of documentation and translations, which a slim image does without, now and in later installs. */
+const left = ["usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/groff", "usr/share/lintian"];
+
+function slim(root: string): void {
+  const gone = [...left, "var/lib/apt/lists", "var/cache/apt", "var/log/bootstrap.log", "var/log/dpkg.log", "var/cache/ldconfig/aux-cache"];
+  for (const each of gone) rmSync(join(root, each), { recursive: true, force: true });
+  for (const each of [...left, "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"]) mkdirSync(join(root, each), { recursive: true });
+  // Made afresh by each container; the machine's own must not be in an image.
+  for (const each of ["etc/hostname", "etc/machine-id", "etc/resolv.conf"]) rmSync(join(root, each), { force: true });
+  writeFileSync(join(root, "etc/dpkg/dpkg.cfg.d/bottle-slim"), left.map((each) => `path-exclude /${each}/*\n`).join(""));
+}
+
+function configureApt(root: string, sources: AptSource[]): void {
+  rmSync(join(root, "etc/apt/sources.list"), { force: true });
+  writeFileSync(join(root, "etc/apt/sources.list.d/debian.sources"), sources.map(renderDeb822).join("\n"));
+  writeFileSync(
+    join(root, "etc/apt/apt.conf.d/bottle-slim"),
+    'Acquire::Languages "none";\nAcquire::GzipIndexes "true";\nApt::AutoRemove::SuggestsImportant "false";\n',
+  );
+  // Packages must not start services while an image is built.
+  writeFileSync(join(root, "usr/sbin/policy-rc.d"), "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+}
+
+async function importImage(work: string, root: string): Promise<void> {
+  const tar = join(work, "root.tar");
+  const changes = [
+    'CMD ["bash"]',
+    "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    'LABEL org.opencontainers.image.description="Debian trixie, made by bottle\'s set-up with debootstrap"',
+  ];
+  const commands: [string, string[]][] = [
+    ["tar", ["--numeric-owner", "--exclude=./dev/*", "-C", root, "-cf", tar, "."]],
+    ["docker", ["import", ...changes.flatMap((change) => ["--change", change]), tar, baseImage]],
+  ];
+  for (const [command, args] of commands) {
+    const { code, stdout, stderr } = await run(command, args, { timeout: 300_000 });
+    if (code !== 0) {
+      throw new SetupError(name, {
+        problem: `the image could not be imported:\n${lastLines(stdout + stderr, 4)}`,
+        tried: `${command} ${args.join(" ")}`,
+        mend: "Check the engine's free disk space (`docker system df`, `df -h`) and run this again.",
+      });
+    }
+  }
+}
