@@ -1,10 +1,10 @@
-import { lastLines, run, type Result } from "./exec.ts";
+import { lastLines, run } from "./exec.ts";
 import { SetupError, type Progress } from "./part.ts";
 
 const environment = (): NodeJS.ProcessEnv => ({ ...process.env, DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" });
 
 /** Fetches the package lists. A mirror that does not answer is told later, by the install that misses a package. */
-export function aptUpdate(): Promise<Result> {
+export function aptUpdate(): ReturnType<typeof run> {
   return run("apt-get", ["update", "-qq"], { env: environment(), timeout: 300_000 });
 }
 

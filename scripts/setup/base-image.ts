@@ -4,6 +4,7 @@ import { aptInstall, aptUpdate } from "./apt.ts";
 import { type AptSource, mirrorOf, readAptSources, renderDeb822, securityMirrorOf } from "./apt-sources.ts";
 import { lastLines, run } from "./exec.ts";
 import { type Machine, readMachine, which } from "./machine.ts";
+import { pullImage } from "./docker-pull.ts";
 import { type Part, type Progress, SetupError } from "./part.ts";
 
 const name = "base image";
@@ -20,7 +21,7 @@ export const baseImagePart: Part = {
   async ensure(progress) {
     if (await present()) return { changed: false, detail: baseImage };
     progress(`pulling ${baseImage}`);
-    const pull = await pullImage();
+    const pull = await pullImage(baseImage);
     if (pull.ok) return { changed: true, detail: `${baseImage}, pulled` };
     const machine = readMachine();
     const mirror = mirrorOf(machine.codename, readAptSources());
@@ -39,25 +40,6 @@ export const baseImagePart: Part = {
 
 async function present(): Promise<boolean> {
   return (await run("docker", ["image", "inspect", "--format", "{{.Id}}", baseImage], { timeout: 20_000 })).code === 0;
-}
-
-/** Pulls, giving up after 20 s without an answer from a registry, or 15 min in all. */
-async function pullImage(): Promise<{ ok: true } | { ok: false; reason: string }> {
-  let silence: NodeJS.Timeout | undefined;
-  const result = await new Promise<Awaited<ReturnType<typeof run>>>((resolve) => {
-    let answered = false;
-    const pulling = run("docker", ["pull", baseImage], {
-      timeout: 900_000,
-      onOutput: (text, stream) => (answered ||= stream === "stdout" && text.includes("Pulling from")),
-    });
-    silence = setTimeout(() => {
-      if (!answered) resolve({ code: 124, stdout: "", stderr: "no registry answered in 20 s", timedOut: true });
-    }, 20_000);
-    void pulling.then(resolve);
-  });
-  clearTimeout(silence);
-  if (result.code === 0) return { ok: true };
-  return { ok: false, reason: lastLines(result.stderr, 1).slice(0, 300) };
 }
 
 async function makeImage(mirror: AptSource, machine: Machine, progress: Progress): Promise<void> {

@@ -1,13 +1,7 @@
+import { MINIMUM_COMPOSE, MINIMUM_ENGINE } from "../../components/machine/preflight.ts";
 import { installEngine } from "./docker-install.ts";
 import { startEngine } from "./docker-start.ts";
-import {
-  describeState,
-  type DockerState,
-  minimumCompose,
-  minimumEngine,
-  readDockerState,
-  shortcomings,
-} from "./docker-state.ts";
+import { describeState, type DockerState, readDockerState, shortcomings } from "./docker-state.ts";
 import { type Machine, readMachine, usesApt, which } from "./machine.ts";
 import { type Part, SetupError } from "./part.ts";
 
@@ -72,7 +66,7 @@ function notGoodEnough(state: DockerState): SetupError {
   return new SetupError(name, {
     problem: `${shortcomings(state).join("; ")}.`,
     tried: "docker version; docker compose version; docker buildx version",
-    mend: `Update to Docker Engine ≥ ${minimumEngine}, Compose ≥ ${minimumCompose} and buildx (https://docs.docker.com/engine/install/), and run this again.`,
+    mend: `Update to Docker Engine ≥ ${MINIMUM_ENGINE}, Compose ≥ ${MINIMUM_COMPOSE} and buildx (https://docs.docker.com/engine/install/), and run this again.`,
   });
 }
 
@@ -83,7 +77,7 @@ export function nextStep(machine: Machine): string {
   if (machine.platform !== "linux") return "Run this inside Linux (on Windows: WSL 2 with Docker Desktop's integration).";
   if (usesApt(machine)) return `sudo node scripts/bootstrap.mjs scripts/setup.ts docker && sudo usermod -aG docker "$USER", log out and in again${again}`;
   if (machine.id === "fedora") return `sudo dnf install moby-engine docker-cli docker-compose docker-buildx && sudo systemctl enable --now docker && sudo usermod -aG docker "$USER", log out and in again${again}`;
-  return `Install Docker Engine ≥ ${minimumEngine} with Compose ≥ ${minimumCompose} and buildx (https://docs.docker.com/engine/install/)${again}`;
+  return `Install Docker Engine ≥ ${MINIMUM_ENGINE} with Compose ≥ ${MINIMUM_COMPOSE} and buildx (https://docs.docker.com/engine/install/)${again}`;
 }
 
 function firstLine(text: string | undefined): string {

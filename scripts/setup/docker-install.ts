@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
+import { MINIMUM_COMPOSE, MINIMUM_ENGINE } from "../../components/machine/preflight.ts";
 import { aptCandidates, aptInstall, aptUpdate } from "./apt.ts";
 import { mirrorOf, readAptSources, renderDeb822 } from "./apt-sources.ts";
-import { minimumCompose, minimumEngine } from "./docker-state.ts";
 import type { Machine } from "./machine.ts";
 import { SetupError, type Progress } from "./part.ts";
 import { atLeast } from "./version.ts";
@@ -30,8 +30,8 @@ export function choosePackages(candidates: ReadonlyMap<string, string>): string[
   const family = families.find(
     (each) =>
       packagesOf(each).every((name) => candidates.has(name)) &&
-      atLeast(candidates.get(each.engine)!, minimumEngine) &&
-      atLeast(candidates.get(each.compose)!, minimumCompose),
+      atLeast(candidates.get(each.engine)!, MINIMUM_ENGINE) &&
+      atLeast(candidates.get(each.compose)!, MINIMUM_COMPOSE),
   );
   // containerd and runc by name: the release's own, which the engine is content with.
   const runtime = family?.engine === "docker.io" ? ["containerd", "runc"] : [];
@@ -72,7 +72,7 @@ export async function installEngine(machine: Machine, progress: Progress): Promi
   const mirror = machine.id === "debian" ? mirrorOf(machine.codename, readAptSources()) : undefined;
   if (!mirror) {
     throw new SetupError(part, {
-      problem: `apt's sources have no engine ≥ ${minimumEngine} with Compose ≥ ${minimumCompose}: ${found}.`,
+      problem: `apt's sources have no engine ≥ ${MINIMUM_ENGINE} with Compose ≥ ${MINIMUM_COMPOSE}: ${found}.`,
       mend: "Add Docker's own apt source (https://docs.docker.com/engine/install/) and run this again.",
     });
   }
@@ -84,7 +84,7 @@ export async function installEngine(machine: Machine, progress: Progress): Promi
     const wider = choosePackages(await aptCandidates(names));
     if (!wider) {
       throw new SetupError(part, {
-        problem: `neither this release nor sid on its mirror has an engine ≥ ${minimumEngine}.`,
+        problem: `neither this release nor sid on its mirror has an engine ≥ ${MINIMUM_ENGINE}.`,
         tried: `apt-cache policy ${names.join(" ")}`,
         mend: "Add Docker's own apt source (https://docs.docker.com/engine/install/) and run this again.",
       });

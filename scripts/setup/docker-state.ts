@@ -1,10 +1,6 @@
-import { run } from "./exec.ts";
+import { MINIMUM_COMPOSE, MINIMUM_ENGINE } from "../../components/machine/preflight.ts";
+import { run, TIMED_OUT } from "./exec.ts";
 import { atLeast, shortVersion } from "./version.ts";
-
-/** The oldest engine that honours isolated gateways; older ones ignore the option without a word. */
-export const minimumEngine = "28.0";
-/** The oldest Compose that knows everything the compose files use. */
-export const minimumCompose = "2.24";
 
 /** What the Docker command line says of itself and of the engine behind it. Versions are absent where there is none. */
 export interface DockerState {
@@ -33,7 +29,7 @@ export async function readDockerState(): Promise<DockerState> {
   ]);
   const parsed = parseVersions(version.stdout);
   const endpoint = process.env["DOCKER_HOST"] || context.stdout.trim() || standardEndpoint;
-  const error = version.timedOut ? "no answer in 20 s" : version.stderr.trim();
+  const error = version.code === TIMED_OUT ? "no answer in 20 s" : version.stderr.trim();
   return {
     ...parsed,
     // Where a plugin is missing, the client prints its own help or version for these, with exit code 0 at times.
@@ -63,11 +59,11 @@ export function shortcomings(state: DockerState): string[] {
   const { engine, compose, buildx } = state;
   return [
     ...(!engine ? ["no engine answers"] : []),
-    ...(engine && !atLeast(engine, minimumEngine)
-      ? [`engine ${engine} is older than ${minimumEngine}, and ignores isolated gateways without a word`]
+    ...(engine && !atLeast(engine, MINIMUM_ENGINE)
+      ? [`engine ${engine} is older than ${MINIMUM_ENGINE}, and ignores isolated gateways without a word`]
       : []),
     ...(!compose ? ["no Compose plugin"] : []),
-    ...(compose && !atLeast(compose, minimumCompose) ? [`Compose ${compose} is older than ${minimumCompose}`] : []),
+    ...(compose && !atLeast(compose, MINIMUM_COMPOSE) ? [`Compose ${compose} is older than ${MINIMUM_COMPOSE}`] : []),
     ...(!buildx ? ["no buildx plugin"] : []),
   ];
 }
