@@ -1,0 +1,27 @@
+// The running container of a service, found by Compose's own labels.
+import { run } from "../machine/run.ts";
+
+/** @returns container id, or undefined where the service is not running. */
+export async function runningContainer(project: string, service: string): Promise<string | undefined> {
+  const { stdout } = await run("docker", [
+    ...["ps", "--quiet", "--no-trunc", "--filter", `label=com.docker.compose.project=${project}`],
+    ...["--filter", `label=com.docker.compose.service=${service}`, "--filter", "status=running"],
+  ]);
+  return stdout.split("\n").find(Boolean);
+}
+
+/**
+ * Asks until the answer is there.
+ *
+ * @param timeout milliseconds.
+ * @returns the answer, or undefined after the timeout.
+ */
+export async function poll<T>(ask: () => Promise<T | undefined>, timeout: number, interval = 100): Promise<T | undefined> {
+  const end = Date.now() + timeout;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (Date.now() > end) return undefined;
+    await new Promise((resolve) => setTimeout(resolve, interval));
+  }
+}

@@ -1,0 +1,85 @@
+// Run by a Command: brings the Compose project up and waits until it is healthy. stdin: the Compose
+// file. What Compose says goes to up.log; a failure names the service with its last lines.
+import { readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { ownedFile, ownedFolder } from "../files/owned-files.ts";
+import { input, main, setting } from "../files/script-io.ts";
+import { run } from "../machine/run.ts";
+
+/** Seconds; a service that crashes on start fails sooner, when its health does. */
+const WAIT_TIMEOUT = "60";
+const LAST_LINES = "15";
+
+interface Metadata {
+  readonly compose_project: string;
+  readonly networks: Record<string, { readonly name: string; readonly id: string; readonly internal: boolean }>;
+  /** Fingerprint of the authorities by the service that reads its key at start only. */
+  readonly authorities: Record<string, string>;
+  [key: string]: unknown;
+}
+
+const me = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+
+await main(async () => {
+  const folder = setting("STATE_FOLDER");
+  const metadata = JSON.parse(setting("METADATA")) as Metadata;
+  const file = join(folder, "docker-compose.yml");
+  ownedFolder(folder, me);
+  ownedFile(file, input(), me);
+  checkIsolation(metadata);
+
+  const compose = ["compose", "--project-name", metadata.compose_project, "--file", file, "--progress", "plain"];
+  const before = previous(join(folder, "metadata.json"));
+  const up = await run("docker", [...compose, "up", "--detach", "--wait", "--wait-timeout", WAIT_TIMEOUT, "--remove-orphans"]);
+  ownedFile(join(folder, "up.log"), up.stdout + up.stderr, me);
+  if (up.code !== 0) throw new Error(await explain(compose, up.stderr));
+
+  // A key is read at start; the running service would go on with the old one.
+  const renewed = Object.keys(metadata.authorities).filter((service) => before?.authorities?.[service] && before.authorities[service] !== metadata.authorities[service]);
+  if (renewed.length > 0) {
+    await run("docker", [...compose, "restart", "--timeout", "2", ...renewed]);
+    const again = await run("docker", [...compose, "up", "--detach", "--wait", "--wait-timeout", WAIT_TIMEOUT]);
+    if (again.code !== 0) throw new Error(await explain(compose, again.stderr));
+  }
+  ownedFile(join(folder, "metadata.json"), `${JSON.stringify({ ...metadata, created_at: before?.["created_at"] ?? new Date().toISOString() }, null, 2)}\n`, me);
+});
+
+function previous(path: string): Metadata | undefined {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Metadata;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The result is checked, not the option: engines that do not know isolated gateways ignore it silently. */
+function checkIsolation(metadata: Metadata): void {
+  for (const { name, id, internal } of Object.values(metadata.networks)) {
+    const addresses = networkInterfaces()[`br-${id.slice(0, 12)}`] ?? [];
+    if (internal && addresses.some((address) => address.family === "IPv4" || !address.address.startsWith("fe80:"))) {
+      throw new Error(
+        `Docker network ${name}: the host has the address ${addresses[0]!.address} on it, so the agent could reach the host's ports; ` +
+          "the engine does not honour isolated gateways. Docker 28 or newer is needed",
+      );
+    }
+  }
+}
+
+/** Which service failed, with its last log lines; else Compose's own message. */
+async function explain(compose: readonly string[], stderr: string): Promise<string> {
+  const { stdout } = await run("docker", [...compose, "ps", "--all", "--format", "{{.Service}}\t{{.State}}\t{{.Health}}\t{{.ExitCode}}"]);
+  const failed = stdout
+    .split("\n")
+    .map((line) => line.split("\t"))
+    .filter(([service, state, health]) => service && state !== "created" && (state !== "running" || (health && health !== "healthy")));
+  const said = stderr.split("\n").map((line) => line.trim()).filter((line) => /error|fail|no such|not found|denied|invalid|unhealthy/i.test(line)).slice(-3);
+  const parts = await Promise.all(
+    failed.map(async ([service, state, health, exitCode]) => {
+      const logs = await run("docker", [...compose, "logs", "--no-color", "--no-log-prefix", "--tail", LAST_LINES, service!]);
+      const lines = (logs.stdout + logs.stderr).trim().split("\n").map((line) => `    ${line.slice(0, 400)}`);
+      return `service ${service} is ${state === "running" ? health : `${state} (exit code ${exitCode})`}; its last lines:\n${lines.join("\n")}`;
+    }),
+  );
+  return [`docker compose up failed${said.length > 0 ? `: ${said.join("; ")}` : ""}`, ...parts].join("\n");
+}

@@ -1,0 +1,44 @@
+// How scripts on the host ask egress to re-read its files, and learn whether it did.
+import { poll, runningContainer } from "../compose/container.ts";
+import { run } from "../machine/run.ts";
+import { egressPaths } from "./service.ts";
+
+/** What egress says of itself; see image/README.md. */
+export interface EgressStatus {
+  readonly revision: string | null;
+  readonly tokens_revision: string | null;
+  readonly tokens: readonly string[];
+  readonly missing_tokens: readonly string[];
+  readonly error: string | null;
+  readonly loaded_at: string;
+}
+
+const RELOAD_TIMEOUT = 5_000;
+
+/**
+ * Sends SIGHUP and waits until egress's status satisfies the caller.
+ *
+ * @returns undefined where egress is not running, else its last status and whether it satisfied.
+ */
+export async function reloadEgress(project: string, satisfied: (status: EgressStatus) => boolean): Promise<{ readonly ok: boolean; readonly status?: EgressStatus } | undefined> {
+  const container = await runningContainer(project, "egress");
+  if (container === undefined) return undefined;
+  const before = await egressStatus(container);
+  await run("docker", ["kill", "--signal", "HUP", container]);
+  let last: EgressStatus | undefined;
+  const ok = await poll(async () => {
+    last = await egressStatus(container);
+    if (last === undefined || last.loaded_at === before?.loaded_at) return undefined;
+    return satisfied(last) || last.error !== null ? satisfied(last) : undefined;
+  }, RELOAD_TIMEOUT);
+  return { ok: ok === true, status: last };
+}
+
+async function egressStatus(container: string): Promise<EgressStatus | undefined> {
+  const { code, stdout } = await run("docker", ["exec", container, "cat", egressPaths.status]);
+  try {
+    return code === 0 ? (JSON.parse(stdout) as EgressStatus) : undefined;
+  } catch {
+    return undefined;
+  }
+}

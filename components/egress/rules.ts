@@ -1,0 +1,40 @@
+// The manifest → rules.yaml, what egress enforces. Pure. Its format is documented in image/README.md.
+import { createHash } from "node:crypto";
+import { stringify } from "yaml";
+import type { AllowedHost, Route } from "../manifest/manifest.ts";
+
+export interface RulesInput {
+  readonly hosts: readonly AllowedHost[];
+  readonly routes: readonly Route[];
+}
+
+/** Renders egress's rules. The revision is a hash of all else: egress reports it back once in force. */
+export function renderRules(input: RulesInput): string {
+  const rules = {
+    // What the agent sends in a header that egress writes is taken off everywhere: pipelock leaves it unread.
+    strip_headers: [...new Set(input.routes.flatMap((route) => (route.auth ? [route.auth.header] : [])))].sort(),
+    hosts: input.hosts.map(({ host, inspect }) => ({ host, ...(inspect && { inspect }) })),
+    routes: input.routes.map((route) => ({
+      name: route.name,
+      host: route.host,
+      scheme: route.scheme,
+      port: route.port,
+      ...(route.methods && { methods: route.methods }),
+      ...(route.paths && { paths: route.paths }),
+      ...(route.query && { query: route.query }),
+      websocket: route.websocket,
+      ...(route.inspect && { inspect: true }),
+      ...(route.auth && {
+        auth: {
+          token: route.auth.token,
+          header: route.auth.header,
+          scheme: route.auth.scheme,
+          ...(route.auth.username && { username: route.auth.username }),
+          optional: route.auth.optional,
+        },
+      }),
+    })),
+  };
+  const revision = createHash("sha256").update(JSON.stringify(rules)).digest("hex").slice(0, 16);
+  return stringify({ revision, ...rules }, { lineWidth: 0, aliasDuplicateObjects: false });
+}

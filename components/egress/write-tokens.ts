@@ -1,0 +1,30 @@
+// Run by a Command: makes the folder in memory hold just the tokens of the routes, and has egress
+// read them. Tokens come from the inherited environment, those that are Pulumi secrets from stdin
+// (JSON by id). Nothing of them is printed.
+import { chmodSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { ownedFile, ownedFolder } from "../files/owned-files.ts";
+import { input, main, owner, setting } from "../files/script-io.ts";
+import { REVISION_FILE } from "../machine/tokens.ts";
+import { reloadEgress } from "./control.ts";
+
+await main(async () => {
+  const folder = setting("TOKEN_FOLDER");
+  const revision = setting("REVISION");
+  const secrets = JSON.parse(input() || "{}") as Record<string, string>;
+  const variables = setting("TOKENS").split(",").filter(Boolean);
+  const tokens = new Map<string, string>(Object.entries(secrets));
+  for (const name of variables) {
+    const value = process.env[name];
+    if (value) tokens.set(name, value);
+  }
+
+  ownedFolder(folder, owner());
+  chmodSync(dirname(folder), 0o700);
+  for (const [id, value] of tokens) ownedFile(join(folder, id), value, owner());
+  for (const name of readdirSync(folder)) if (name !== REVISION_FILE && !tokens.has(name)) rmSync(join(folder, name));
+  ownedFile(join(folder, REVISION_FILE), revision, owner());
+
+  const inForce = await reloadEgress(setting("COMPOSE_PROJECT"), (status) => status.tokens_revision === revision);
+  if (inForce !== undefined && !inForce.ok) throw new Error("egress did not take the new tokens in time; run `pulumi up` again, or look at its log: docker logs");
+});

@@ -1,0 +1,40 @@
+// Run by a Command: writes each container's bundle of trusted roots. The public roots are those of
+// this machine's Node; with them go the machine's extra CAs and the bottle's own.
+// stdin: JSON {files: [paths of PEM files], bundles: [{path, owned, certificates: [PEM]}]}.
+import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { rootCertificates } from "node:tls";
+import { ownedFile, ownedFolder } from "./owned-files.ts";
+import { input, main, owner } from "./script-io.ts";
+
+interface Input {
+  readonly files: readonly string[];
+  readonly bundles: readonly { readonly path: string; readonly owned: boolean; readonly certificates: readonly string[] }[];
+}
+
+await main(() => {
+  const { files, bundles } = JSON.parse(input()) as Input;
+  const common = [...rootCertificates, ...files.map((path) => readFileSync(path, "utf8"))];
+  for (const { path, owned, certificates } of bundles) {
+    const text = [...common, ...certificates].map((pem) => `${pem.trim()}\n`).join("");
+    if (owned) {
+      ownedFolder(dirname(path), owner());
+      ownedFile(path, text, owner());
+    } else {
+      writeInPlace(path, text);
+    }
+  }
+});
+
+/** Keeps the inode: a file that is mounted by itself never sees a rename. Certificates are public: 0644. */
+function writeInPlace(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const file = openSync(path, "a", 0o644);
+  try {
+    if (readFileSync(path, "utf8") === text) return;
+    ftruncateSync(file, 0);
+    writeSync(file, text);
+  } finally {
+    closeSync(file);
+  }
+}

@@ -1,0 +1,50 @@
+// Which images a bottle needs and how each comes to be. Pure but for reading build contexts.
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Identity } from "../identity.ts";
+import type { Manifest } from "../manifest/manifest.ts";
+import { contextHash } from "./context-hash.ts";
+import type { ImageRequest } from "./ensure.ts";
+
+const contexts = {
+  claude: fileURLToPath(new URL("../agent/image", import.meta.url)),
+  egress: fileURLToPath(new URL("../egress/image", import.meta.url)),
+};
+
+export interface PlanInput {
+  readonly manifest: Manifest;
+  readonly identity: Identity;
+  readonly project: string;
+  /** PEM files that builds trust beside the public roots. */
+  readonly trust: readonly string[];
+}
+
+/** The agent's image, before the workspace is put into it. */
+export function agentImage({ manifest, identity, project, trust }: PlanInput): ImageRequest {
+  const { agent, images } = manifest;
+  if (agent.image !== undefined) return { image: agent.image };
+  if (agent.build !== undefined) {
+    const { dockerfile, target, args } = agent.build;
+    const context = resolve(project, agent.build.context);
+    const hash = contextHash(context, { dockerfile, target, args });
+    return {
+      image: `${identity.composeProject}-agent:${hash}`,
+      build: { context, dockerfile, target, args, labels: { ...identity.labels }, trust },
+    };
+  }
+  return ours("agent-claude", contexts.claude, { BASE: images.base, CLAUDE_CODE_VERSION: agent.claude.version }, trust);
+}
+
+export function egressImage({ manifest, trust }: PlanInput): ImageRequest {
+  const { egress, base } = manifest.images;
+  return egress === undefined ? ours("egress", contexts.egress, { BASE: base }, trust) : { image: egress };
+}
+
+export function pipelockImage({ manifest }: PlanInput): ImageRequest {
+  return { image: manifest.images.pipelock };
+}
+
+/** An image of ours, shared by all bottles: named by the hash of what goes into it, labelled with the project alone. */
+function ours(name: string, context: string, args: Record<string, string>, trust: readonly string[]): ImageRequest {
+  return { image: `bottle-${name}:${contextHash(context, args)}`, build: { context, args, labels: { "bottle.project": "bottle" }, trust } };
+}

@@ -1,0 +1,64 @@
+// The Docker networks of one bottle.
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import type { Identity } from "./identity.ts";
+import { networkRoles, type NetworkRole, type Subnet } from "./subnets.ts";
+
+export interface NetworksArgs {
+  readonly identity: Identity;
+  readonly subnets: Record<NetworkRole, Subnet>;
+  /** Which of them this bottle has. */
+  readonly roles: readonly NetworkRole[];
+}
+
+/** Docker's name of a bottle's network. Known before it exists, as policies need. */
+export function networkName(identity: Identity, role: NetworkRole): string {
+  return `${identity.composeProject}-${role}`;
+}
+
+/**
+ * internal and transit have no way out and, by isolated gateway mode, none to the host either
+ * (https://docs.docker.com/engine/network/drivers/bridge/: no address on the bridge); egress is an
+ * ordinary bridge. Subnet and gateway are both given: Docker's own pools run out at 30 networks.
+ */
+export class Networks extends pulumi.ComponentResource {
+  readonly networks: Readonly<Partial<Record<NetworkRole, docker.Network>>>;
+
+  constructor(name: string, args: NetworksArgs, options?: pulumi.ComponentResourceOptions) {
+    super("bottle:index:Networks", name, {}, options);
+    const labels = Object.entries(args.identity.labels).map(([label, value]) => ({ label, value }));
+    this.networks = Object.fromEntries(
+      networkRoles
+        .filter((role) => args.roles.includes(role))
+        .map((role) => [
+          role,
+          new docker.Network(
+            `${name}-${role}`,
+            {
+              name: networkName(args.identity, role),
+              driver: "bridge",
+              internal: role !== "egress",
+              ipamConfigs: [{ subnet: args.subnets[role].cidr, gateway: args.subnets[role].gateway }],
+              options: role === "egress" ? {} : { "com.docker.network.bridge.gateway_mode_ipv4": "isolated" },
+              labels,
+            },
+            // Two networks cannot hold one name or one subnet.
+            { parent: this, deleteBeforeReplace: true },
+          ),
+        ]),
+    );
+    this.registerOutputs({});
+  }
+
+  /** The IPv4 CIDRs as the engine has them. ipamConfigs is a set: IPv4 is picked by looking. */
+  get subnets(): pulumi.Output<string[]> {
+    return pulumi
+      .all(Object.values(this.networks).map((network) => network.ipamConfigs))
+      .apply((all) => all.flatMap((configs) => (configs ?? []).flatMap(({ subnet }) => (subnet && !subnet.includes(":") ? [subnet] : []))));
+  }
+
+  /** Docker ids by role. */
+  get ids(): pulumi.Output<Record<string, string>> {
+    return pulumi.output(Object.fromEntries(Object.entries(this.networks).map(([role, network]) => [role, network.id])));
+  }
+}

@@ -1,0 +1,84 @@
+// Run by a Command: writes pipelock.yaml (stdin), has pipelock check it, and where pipelock runs
+// puts it in force: by reload, or by restart where pipelock refuses to reload it. Confirmed from
+// pipelock's own log; a configuration that pipelock refuses never stays.
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { poll, runningContainer } from "../compose/container.ts";
+import { ownedFile, ownedFolder } from "../files/owned-files.ts";
+import { input, main, owner, setting } from "../files/script-io.ts";
+import { run } from "../machine/run.ts";
+import { pipelockPaths } from "./config.ts";
+
+const RELOAD_TIMEOUT = 3_000;
+const RESTART_TIMEOUT = 20_000;
+
+await main(async () => {
+  const folder = setting("CONFIG_FOLDER");
+  const live = join(folder, "pipelock.yaml");
+  const next = join(folder, "pipelock.next.yaml");
+  const config = input();
+  ownedFolder(folder, owner());
+  ownedFile(next, config, owner());
+  try {
+    await check(folder);
+  } catch (error) {
+    rmSync(next, { force: true });
+    throw error;
+  }
+
+  const old = existsSync(live) ? readFileSync(live, "utf8") : undefined;
+  renameSync(next, live);
+  const container = await runningContainer(setting("COMPOSE_PROJECT"), "pipelock");
+  if (container === undefined || old === config) return;
+  if (await putInForce(container, config)) return;
+  if (old !== undefined) {
+    ownedFile(live, old, owner());
+    await putInForce(container, old);
+  }
+  throw new Error(`pipelock did not take its new configuration, and the old one is in force again. Its last lines:\n${await lastLines(container)}`);
+});
+
+/** pipelock's own check, in its image, where its paths exist. */
+async function check(folder: string): Promise<void> {
+  const { uid, gid } = owner();
+  const { code, stdout, stderr } = await run("docker", [
+    ...["run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true"],
+    ...["--user", `${uid}:${gid}`, "--label", `bottle.instance=${setting("INSTANCE")}`],
+    ...["--volume", `${folder}:${pipelockPaths.config}:ro`, "--volume", `${setting("CA_FOLDER")}:${pipelockPaths.ca}:ro`],
+    ...[setting("IMAGE"), "check", "--config", `${pipelockPaths.config}/pipelock.next.yaml`],
+  ]);
+  if (code !== 0) throw new Error(`pipelock refuses the configuration rendered from bottle:network:\n${(stderr + stdout).trim().slice(-2000)}`);
+}
+
+/** Reload; where pipelock takes the change for a downgrade (it says so), restart. */
+async function putInForce(container: string, config: string): Promise<boolean> {
+  const hash = createHash("sha256").update(config).digest("hex");
+  const since = new Date(Date.now() - 100).toISOString();
+  await run("docker", ["kill", "--signal", "HUP", container]);
+  const answer = await poll(async () => {
+    const lines = await logs(container, since);
+    if (lines.includes(hash)) return "in force";
+    return /rejected: security downgrade|config reload failed|reload failed/.test(lines) ? "refused" : undefined;
+  }, RELOAD_TIMEOUT);
+  if (answer === "in force") return true;
+
+  const restarted = new Date().toISOString();
+  await run("docker", ["restart", "--timeout", "2", container]);
+  const started = await poll(async () => ((await logs(container, restarted)).includes(hash) && (await healthy(container)) ? true : undefined), RESTART_TIMEOUT);
+  return started === true;
+}
+
+async function healthy(container: string): Promise<boolean> {
+  return (await run("docker", ["inspect", "--format", "{{.State.Health.Status}}", container])).stdout.trim() === "healthy";
+}
+
+async function logs(container: string, since: string): Promise<string> {
+  const { stdout, stderr } = await run("docker", ["logs", "--since", since, container]);
+  return stdout + stderr;
+}
+
+async function lastLines(container: string): Promise<string> {
+  const { stdout, stderr } = await run("docker", ["logs", "--tail", "15", container]);
+  return (stdout + stderr).trim().slice(-2000);
+}

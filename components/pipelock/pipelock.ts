@@ -1,0 +1,54 @@
+// The agent firewall of a bottle: its authority, its configuration, its image, its service.
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { CertificateAuthority } from "../certificate-authority.ts";
+import { Image } from "../images/image.ts";
+import { pipelockImage } from "../images/plan.ts";
+import { nodeScript, quiet } from "../script.ts";
+import type { ServiceSpec } from "../service-spec.ts";
+import { fileEnvironment, type SharedArgs } from "../shared.ts";
+import { renderPipelockConfig } from "./config.ts";
+import { pipelockService } from "./service.ts";
+
+export interface PipelockArgs extends SharedArgs {
+  /** CIDRs of the bottle's networks, as the engine has them. */
+  readonly networkSubnets: pulumi.Input<string[]>;
+}
+
+export class Pipelock extends pulumi.ComponentResource {
+  readonly authority: CertificateAuthority;
+  readonly service: ServiceSpec;
+  /** What must be there before the container starts. */
+  readonly needs: pulumi.Resource[];
+
+  constructor(name: string, args: PipelockArgs, options?: pulumi.ComponentResourceOptions) {
+    super("bottle:index:Pipelock", name, {}, options);
+    const { folder, machine, hosts, routes } = args;
+    const request = pipelockImage({ ...args, trust: machine.trust.paths });
+    const image = new Image(`${name}-image`, { request, engineEnvironment: machine.engine.environment }, { parent: this });
+    this.authority = new CertificateAuthority(
+      `${name}-ca`,
+      {
+        commonName: `bottle ${args.identity.slug} pipelock`,
+        folder: folder.pipelock.ca,
+        owner: args.owner,
+        environment: { GENERATION: args.generation },
+        files: (key, certificate) => ({ "ca-key.pem": key, "ca.pem": certificate }),
+      },
+      { parent: this },
+    );
+    const config = new command.local.Command(
+      `${name}-config`,
+      {
+        create: nodeScript("./apply", import.meta.url),
+        environment: { ...fileEnvironment(args), CONFIG_FOLDER: folder.pipelock.config, CA_FOLDER: folder.pipelock.ca, IMAGE: request.image },
+        stdin: pulumi.output(args.networkSubnets).apply((subnets) => renderPipelockConfig({ subnets, hosts, routes })),
+        ...quiet,
+      },
+      { parent: this, dependsOn: [image.ready, this.authority.files] },
+    );
+    this.service = pipelockService({ ...args, image: request.image, user: args.owner, cpus: machine.cpus });
+    this.needs = [image.ready, this.authority.files, config];
+    this.registerOutputs({});
+  }
+}

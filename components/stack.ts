@@ -1,0 +1,67 @@
+// What the running Pulumi program is told: stack config, identity, whether this is a preview.
+import * as pulumi from "@pulumi/pulumi";
+import { identify, type Identity } from "./identity.ts";
+import { backendUrl } from "./machine/backend.ts";
+import { lookAtMachine, type Machine } from "./machine/machine.ts";
+import { removeStrays } from "./machine/strays.ts";
+import { readManifest, type Manifest } from "./manifest/manifest.ts";
+import { stateFolder } from "./state-folder.ts";
+
+/** Everything {@link Bottle} is made from. */
+export interface BottleArgs {
+  readonly identity: Identity;
+  readonly manifest: Manifest;
+  readonly machine: Machine;
+  /** Absolute path of the Pulumi project. */
+  readonly project: string;
+}
+
+const NAMESPACE = "bottle";
+
+/**
+ * Reads the current stack. Faults of the manifest fail preview already; faults of the machine are
+ * warnings in preview and errors at the start of an update, before the first resource.
+ *
+ * @throws pulumi.RunError, which Pulumi shows without a stack trace.
+ */
+export async function readStack(): Promise<BottleArgs> {
+  const project = process.cwd();
+  try {
+    const manifest = readManifest(stackConfig(), (key) => isSecret(key));
+    const identity = identify(backendUrl(project), pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack());
+    const machine = await lookAtMachine(project, identity, manifest);
+    if (pulumi.runtime.isDryRun()) {
+      for (const fault of machine.faults) await pulumi.log.warn(fault);
+    } else {
+      if (machine.faults.length > 0) throw new Error(`this machine is not ready for the bottle, and nothing was changed:\n${machine.faults.map((fault) => `  - ${fault}`).join("\n")}`);
+      const strays = await removeStrays(identity, machine.engine, stateFolder(project, identity.slug).metadata, project);
+      if (strays.length > 0) await pulumi.log.info(`removed what an interrupted update left behind: ${strays.join(", ")}`);
+    }
+    return { identity, manifest, machine, project };
+  } catch (error) {
+    throw new pulumi.RunError((error as Error).message);
+  }
+}
+
+/** Values of the `bottle:` keys, by key without the prefix. */
+function stackConfig(): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(pulumi.runtime.allConfig())
+      .filter(([key]) => key.startsWith(`${NAMESPACE}:`))
+      .map(([key, value]) => [key.slice(NAMESPACE.length + 1), parseValue(value as string)]),
+  );
+}
+
+function parseValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text; // a plain string; the schema says what it should be
+  }
+}
+
+/** Pulumi hands a nested `secure:` value over as plain text and marks the whole key; not in its types. */
+function isSecret(key: string): boolean {
+  const { isConfigSecret } = pulumi.runtime as unknown as { isConfigSecret(key: string): boolean };
+  return isConfigSecret(`${NAMESPACE}:${key}`);
+}

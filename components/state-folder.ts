@@ -1,0 +1,28 @@
+// Where a bottle's files lie on the host. Pure.
+import { join } from "node:path";
+
+/** Absolute paths under `state/<slug>/`. Folders that a container mounts are owned by its uid. */
+export interface StateFolder {
+  readonly root: string;
+  readonly composeFile: string;
+  readonly metadata: string;
+  readonly pipelock: { readonly config: string; readonly ca: string; readonly trust: string };
+  readonly egress: { readonly rules: string; readonly ca: string; readonly trust: string };
+  readonly agent: { readonly ca: string };
+}
+
+/** @param project absolute path of the Pulumi project (where Pulumi.yaml is). */
+export function stateFolder(project: string, slug: string): StateFolder {
+  const root = join(project, "state", slug);
+  return {
+    root,
+    composeFile: join(root, "docker-compose.yml"),
+    metadata: join(root, "metadata.json"),
+    pipelock: { config: join(root, "pipelock", "config"), ca: join(root, "pipelock", "ca"), trust: join(root, "pipelock", "trust") },
+    egress: { rules: join(root, "egress", "rules"), ca: join(root, "egress", "ca"), trust: join(root, "egress", "trust") },
+    agent: { ca: join(root, "agent", "ca") },
+  };
+}
+
+/** Files under `state/<slug>/` that outlive `destroy`: what people want afterwards. Shell patterns. */
+export const keptFiles: readonly string[] = ["compose.log*", "work-*", "audit*.jsonl", "evidence"];
