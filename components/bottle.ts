@@ -5,6 +5,7 @@ import { Agent } from "./agent/agent.ts";
 import { ComposeProject } from "./compose/project.ts";
 import { renderComposeFile } from "./compose/compose-file.ts";
 import { Egress } from "./egress/egress.ts";
+import { needsEgress } from "./egress/rules.ts";
 import { PROXY_NAME, PROXY_PORT } from "./egress/service.ts";
 import { covers } from "./manifest/hosts.ts";
 import { metadata } from "./metadata.ts";
@@ -96,13 +97,14 @@ function share(args: BottleArgs): SharedArgs {
   const folder = stateFolder(project, identity.slug);
   // A mirror that the manifest names itself keeps what it says there.
   const mirrors = machine.packages.hosts.filter((host) => ![...hosts, ...routes].some((entry) => covers(entry.host, host)));
+  const allowed = [...hosts, ...mirrors.map((host) => ({ host, inspect: false, private: [] }))];
   return {
     ...args,
     folder,
     subnets: networkSubnets(machine.subnet),
-    hosts: [...hosts, ...mirrors.map((host) => ({ host, inspect: false, private: [] }))],
+    hosts: allowed,
     routes,
-    behindEgress: routes.length > 0,
+    behindEgress: needsEgress({ hosts: allowed, routes }),
     owner: `${machine.sidecarUser.uid}:${machine.sidecarUser.gid}`,
     generation: generationOf(folder.root),
   };

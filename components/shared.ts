@@ -10,7 +10,7 @@ export interface SharedArgs extends BottleArgs {
   /** The manifest's hosts and those of the package clients. */
   readonly hosts: readonly AllowedHost[];
   readonly routes: readonly Route[];
-  /** Whether egress stands between agent and pipelock: only where there are routes. */
+  /** Whether egress stands between agent and pipelock; see needsEgress. */
   readonly behindEgress: boolean;
   /** `uid:gid` of the sidecars, who own their files. */
   readonly owner: string;

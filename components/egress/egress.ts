@@ -1,5 +1,5 @@
 // The proxy that holds the agent to its routes and puts credentials on: authority, rules, tokens,
-// image, service. A bottle without routes has only the authority, so that the agent's bundle of
+// image, service. A bottle that needs no egress has only the authority, so that the agent's bundle of
 // roots stays the same when the first route comes.
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
@@ -14,7 +14,7 @@ import { egressService } from "./service.ts";
 
 export class Egress extends pulumi.ComponentResource {
   readonly authority: CertificateAuthority;
-  /** undefined where the bottle has no routes. */
+  /** undefined where the bottle needs no egress. */
   readonly service?: ServiceSpec;
   /** What must be there before the container starts. */
   readonly needs: pulumi.Resource[];

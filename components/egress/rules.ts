@@ -8,6 +8,15 @@ export interface RulesInput {
   readonly routes: readonly Route[];
 }
 
+/**
+ * Whether the bottle needs egress. pipelock alone holds only exact, inspected hosts as they read:
+ * its `*.example.com` includes example.com itself, and to a passed-through host it lets any port and
+ * any bytes through, TLS or not.
+ */
+export function needsEgress({ hosts, routes }: RulesInput): boolean {
+  return routes.length > 0 || hosts.some(({ host, inspect }) => !inspect || host.startsWith("*."));
+}
+
 /** Renders egress's rules. The revision is a hash of all else: egress reports it back once in force. */
 export function renderRules(input: RulesInput): string {
   const rules = {
