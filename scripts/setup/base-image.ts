@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { BASE_IMAGE } from "../../components/manifest/schema.ts";
 import { aptInstall, aptUpdate } from "./apt.ts";
 import { type AptSource, mirrorOf, readAptSources, renderDeb822, securityMirrorOf } from "./apt-sources.ts";
 import { lastLines, run } from "./exec.ts";
@@ -8,8 +9,7 @@ import { pullImage } from "./docker-pull.ts";
 import { type Part, type Progress, SetupError } from "./part.ts";
 
 const name = "base image";
-/** What all images are built from unless `bottle:images` says otherwise. */
-export const baseImage = "debian:trixie-slim";
+/** The release that the base image has. */
 const suite = "trixie";
 
 /**
@@ -19,27 +19,27 @@ const suite = "trixie";
 export const baseImagePart: Part = {
   name,
   async ensure(progress) {
-    if (await present()) return { changed: false, detail: baseImage };
-    progress(`pulling ${baseImage}`);
-    const pull = await pullImage(baseImage);
-    if (pull.ok) return { changed: true, detail: `${baseImage}, pulled` };
+    if (await present()) return { changed: false, detail: BASE_IMAGE };
+    progress(`pulling ${BASE_IMAGE}`);
+    const pull = await pullImage(BASE_IMAGE);
+    if (pull.ok) return { changed: true, detail: `${BASE_IMAGE}, pulled` };
     const machine = readMachine();
     const mirror = mirrorOf(machine.codename, readAptSources());
     if (!machine.root || machine.id !== "debian" || !mirror) {
       throw new SetupError(name, {
-        problem: `${baseImage} is not in the engine's store and cannot be pulled: ${pull.reason}`,
-        tried: `docker pull ${baseImage}`,
-        mend: `Load it (\`docker load\`, or pull it from your own registry and \`docker tag\` it as ${baseImage}), or name another Debian image under bottle:images in the stack's manifest.`,
+        problem: `${BASE_IMAGE} is not in the engine's store and cannot be pulled: ${pull.reason}`,
+        tried: `docker pull ${BASE_IMAGE}`,
+        mend: `Load it (\`docker load\`, or pull it from your own registry and \`docker tag\` it as ${BASE_IMAGE}), or name another Debian image under bottle:images in the stack's manifest.`,
       });
     }
-    progress(`no registry (${pull.reason}); making ${baseImage} from this machine's Debian mirror`);
+    progress(`no registry (${pull.reason}); making ${BASE_IMAGE} from this machine's Debian mirror`);
     await makeImage(mirror, machine, progress);
-    return { changed: true, detail: `${baseImage}, made by debootstrap` };
+    return { changed: true, detail: `${BASE_IMAGE}, made by debootstrap` };
   },
 };
 
 async function present(): Promise<boolean> {
-  return (await run("docker", ["image", "inspect", "--format", "{{.Id}}", baseImage], { timeout: 20_000 })).code === 0;
+  return (await run("docker", ["image", "inspect", "--format", "{{.Id}}", BASE_IMAGE], { timeout: 20_000 })).code === 0;
 }
 
 async function makeImage(mirror: AptSource, machine: Machine, progress: Progress): Promise<void> {
@@ -114,7 +114,7 @@ async function importImage(work: string, root: string): Promise<void> {
   ];
   const commands: [string, string[]][] = [
     ["tar", ["--numeric-owner", "--exclude=./dev/*", "-C", root, "-cf", tar, "."]],
-    ["docker", ["import", ...changes.flatMap((change) => ["--change", change]), tar, baseImage]],
+    ["docker", ["import", ...changes.flatMap((change) => ["--change", change]), tar, BASE_IMAGE]],
   ];
   for (const [command, args] of commands) {
     const { code, stdout, stderr } = await run(command, args, { timeout: 300_000 });

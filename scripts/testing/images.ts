@@ -1,0 +1,60 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { contextHash } from "../../components/images/context-hash.ts";
+import { ensureImage } from "../../components/images/ensure.ts";
+import { trustFiles } from "../../components/machine/trust.ts";
+import { BASE_IMAGE } from "../../components/manifest/schema.ts";
+import { readDockerState, shortcomings } from "../setup/docker-state.ts";
+import { run, runAttached } from "../setup/exec.ts";
+import { projectRoot } from "../setup/project.ts";
+import { sum, tallyJUnit, type Tally } from "./report.ts";
+
+/** The images that bring their own tests: those whose Dockerfile has a stage `test`, which runs pytest. */
+export function testedImages(components = join(projectRoot, "components")): string[] {
+  return readdirSync(components).filter((name) => {
+    const file = join(components, name, "image/Dockerfile");
+    return existsSync(file) && /^FROM\s.*\sAS\s+test\s*$/im.test(readFileSync(file, "utf8"));
+  });
+}
+
+/**
+ * Builds each image's `test` stage and runs it, as its own user and without a network.
+ * @param reports folder for pytest's reports
+ */
+export async function testImages(reports: string): Promise<Tally> {
+  const names = testedImages();
+  const lacking = await missingParts();
+  if (lacking) return { passed: 0, failed: 0, skipped: names.map((name) => `components/${name}/image: its own tests [skipped: ${lacking}]`) };
+  const tallies: Tally[] = [];
+  for (const name of names) tallies.push(await testImage(name, reports));
+  return sum(tallies);
+}
+
+async function missingParts(): Promise<string> {
+  const engine = shortcomings(await readDockerState()).join("; ");
+  if (engine) return engine;
+  const { code } = await run("docker", ["image", "inspect", "--format", "{{.Id}}", BASE_IMAGE], { timeout: 20_000 });
+  return code === 0 ? "" : `the image ${BASE_IMAGE} is not in the engine's store`;
+}
+
+async function testImage(name: string, reports: string): Promise<Tally> {
+  console.log(`\nTests of components/${name}/image`);
+  const context = join(projectRoot, "components", name, "image");
+  const args = { BASE: BASE_IMAGE };
+  const image = `bottle-test-${name}:${contextHash(context, args)}`;
+  const trust = trustFiles(undefined, projectRoot).paths;
+  try {
+    await ensureImage({ image, build: { context, target: "test", args, labels: { "bottle.project": "bottle", "bottle.test": "1" }, trust } });
+  } catch (error) {
+    console.log(String((error as Error).message));
+    return { passed: 0, failed: 1, skipped: [] };
+  }
+  const folder = join(reports, name);
+  mkdirSync(folder);
+  chmodSync(folder, 0o777); // the image's own user writes into it
+  const container = ["--rm", "--network", "none", "--label", "bottle.test=1", "--volume", `${folder}:/report`];
+  const code = await runAttached("docker", ["run", ...container, "--env", "PYTEST_ADDOPTS=--junit-xml=/report/junit.xml", image]);
+  const report = join(folder, "junit.xml");
+  const tally = existsSync(report) ? tallyJUnit(readFileSync(report, "utf8")) : { passed: 0, failed: 1, skipped: [] };
+  return code !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
+}
