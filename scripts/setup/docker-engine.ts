@@ -2,7 +2,7 @@ import { MINIMUM_COMPOSE, MINIMUM_ENGINE } from "../../components/machine/prefli
 import { installEngine } from "./docker-install.ts";
 import { startEngine } from "./docker-start.ts";
 import { describeState, type DockerState, readDockerState, shortcomings } from "./docker-state.ts";
-import { type Machine, readMachine, usesApt, which } from "./machine.ts";
+import { type Machine, readMachine, which } from "./machine.ts";
 import { type Part, SetupError } from "./part.ts";
 
 const name = "Docker engine";
@@ -50,7 +50,7 @@ export function cannotStart(state: DockerState, machine: Machine, installed = wh
     const mend = `sudo ${machine.systemd ? "systemctl enable --now docker" : "service docker start"}, then run this again.`;
     return new SetupError(name, { problem, tried, mend });
   }
-  if (installed || (usesApt(machine) && machine.root)) return undefined;
+  if (installed || (machine.apt && machine.root)) return undefined;
   return new SetupError(name, { problem, tried, mend: nextStep(machine) });
 }
 
@@ -58,7 +58,7 @@ export function cannotStart(state: DockerState, machine: Machine, installed = wh
 export function cannotComplete(state: DockerState, machine: Machine): SetupError | undefined {
   // A running engine is not replaced behind its user's back: other containers may depend on it.
   const tooOld = shortcomings(state).some((each) => each.includes("older"));
-  if (tooOld || state.chosen || !machine.root || !usesApt(machine)) return notGoodEnough(state);
+  if (tooOld || state.chosen || !machine.root || !machine.apt) return notGoodEnough(state);
   return undefined;
 }
 
@@ -75,7 +75,7 @@ export function nextStep(machine: Machine): string {
   const again = ", then run this again.";
   if (machine.platform === "darwin") return `Install and start Docker Desktop, or: brew install colima docker docker-compose docker-buildx && colima start${again}`;
   if (machine.platform !== "linux") return "Run this inside Linux (on Windows: WSL 2 with Docker Desktop's integration).";
-  if (usesApt(machine)) return `sudo node scripts/bootstrap.mjs scripts/setup.ts docker && sudo usermod -aG docker "$USER", log out and in again${again}`;
+  if (machine.apt) return `sudo node scripts/bootstrap.mjs scripts/setup.ts docker && sudo usermod -aG docker "$USER", log out and in again${again}`;
   if (machine.id === "fedora") return `sudo dnf install moby-engine docker-cli docker-compose docker-buildx && sudo systemctl enable --now docker && sudo usermod -aG docker "$USER", log out and in again${again}`;
   return `Install Docker Engine ≥ ${MINIMUM_ENGINE} with Compose ≥ ${MINIMUM_COMPOSE} and buildx (https://docs.docker.com/engine/install/)${again}`;
 }

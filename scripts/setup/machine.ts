@@ -4,31 +4,28 @@ import { delimiter, join } from "node:path";
 /** What set-up must know about the machine before it installs anything. */
 export interface Machine {
   platform: NodeJS.Platform;
-  /** ID, ID_LIKE and VERSION_CODENAME of os-release(5); empty elsewhere. */
+  /** ID and VERSION_CODENAME of os-release(5); empty elsewhere. */
   id: string;
-  like: string[];
   codename: string;
   root: boolean;
+  /** Whether apt installs software here: Debian, Ubuntu and what is made from them. */
+  apt: boolean;
   /** Whether systemd is the running init, by sd_booted(3)'s own test. */
   systemd: boolean;
 }
 
 export function readMachine(): Machine {
   const release = parseOsRelease(readIfThere("/etc/os-release") ?? readIfThere("/usr/lib/os-release") ?? "");
+  const id = release["ID"] ?? "";
+  const family = [id, ...(release["ID_LIKE"] ?? "").split(/\s+/)];
   return {
     platform: process.platform,
-    id: release["ID"] ?? "",
-    like: (release["ID_LIKE"] ?? "").split(/\s+/).filter(Boolean),
+    id,
     codename: release["VERSION_CODENAME"] ?? "",
     root: process.getuid?.() === 0,
+    apt: family.includes("debian") && which("apt-get") !== undefined,
     systemd: existsSync("/run/systemd/system"),
   };
-}
-
-/** Whether apt installs software here. */
-export function usesApt(machine: Machine): boolean {
-  const debianLike = [machine.id, ...machine.like].some((id) => id === "debian" || id === "ubuntu");
-  return debianLike && which("apt-get") !== undefined;
 }
 
 /** os-release(5): shell-like assignments, values optionally quoted. */

@@ -53,8 +53,9 @@ async function testImage(name: string, reports: string): Promise<Tally> {
   mkdirSync(folder);
   chmodSync(folder, 0o777); // the image's own user writes into it
   const container = ["--rm", "--network", "none", "--label", "bottle.test=1", "--volume", `${folder}:/report`];
-  const code = await runAttached("docker", ["run", ...container, "--env", "PYTEST_ADDOPTS=--junit-xml=/report/junit.xml", image]);
-  const report = join(folder, "junit.xml");
-  const tally = existsSync(report) ? tallyJUnit(readFileSync(report, "utf8")) : { passed: 0, failed: 1, skipped: [] };
+  const report = ["--env", "JUNIT=/report/junit.xml", "--env", "PYTEST_ADDOPTS=--junit-xml=/report/junit.xml"];
+  const code = await runAttached("docker", ["run", ...container, ...report, image]);
+  const junit = join(folder, "junit.xml");
+  const tally = existsSync(junit) ? tallyJUnit(readFileSync(junit, "utf8")) : { passed: 0, failed: 1, skipped: [] };
   return code !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
 }

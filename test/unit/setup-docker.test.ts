@@ -7,7 +7,7 @@ import { type Machine, parseOsRelease } from "../../scripts/setup/machine.ts";
 const socket = "unix:///var/run/docker.sock";
 const good: DockerState = { client: "28.2.2", engine: "28.5.2", compose: "2.40.3", buildx: "0.29.1", endpoint: socket, chosen: false };
 const silent: DockerState = { client: "28.2.2", endpoint: socket, chosen: false, error: "Cannot connect to the Docker daemon\nIs it running?" };
-const debian: Machine = { platform: "linux", id: "debian", like: [], codename: "bookworm", root: true, systemd: false };
+const debian: Machine = { platform: "linux", id: "debian", codename: "bookworm", root: true, apt: true, systemd: false };
 
 describe("an engine's state", () => {
   test("versions of client and server", () => {
@@ -93,9 +93,11 @@ describe("an engine that does not answer", () => {
   });
 
   test("on other systems: their next step", () => {
-    expect(nextStep({ ...debian, platform: "darwin", id: "" })).toContain("brew install colima");
-    expect(nextStep({ ...debian, id: "fedora", root: false })).toContain("sudo dnf install moby-engine");
-    expect(nextStep({ ...debian, id: "alpine" })).toContain("Install Docker Engine ≥ 28.0.0");
+    const elsewhere = { ...debian, apt: false };
+    expect(cannotStart(silent, { ...elsewhere, id: "fedora" }, undefined)?.message).toContain("mend:  sudo dnf install moby-engine");
+    expect(cannotStart(silent, { ...debian, root: false }, undefined)?.message).toContain("mend:  sudo node scripts/bootstrap.mjs scripts/setup.ts docker");
+    expect(nextStep({ ...elsewhere, platform: "darwin", id: "" })).toContain("brew install colima");
+    expect(nextStep({ ...elsewhere, id: "alpine" })).toContain("Install Docker Engine ≥ 28.0.0");
   });
 });
 
