@@ -18,9 +18,9 @@ export const dockerEngine: Part = {
     let state = await readDockerState();
     if (shortcomings(state).length === 0) return { changed: false, detail: describeState(state) };
     if (state.engine === undefined) {
-      const stop = cannotStart(state, machine);
-      if (stop) throw stop;
       const installed = which("dockerd");
+      const stop = cannotStart(state, machine, installed);
+      if (stop) throw stop;
       if (!installed) await installEngine(machine, progress);
       await startEngine(machine, which("dockerd") ?? "dockerd", progress);
     } else {
@@ -34,8 +34,11 @@ export const dockerEngine: Part = {
   },
 };
 
-/** Why set-up must not or cannot start or install an engine, or undefined. */
-export function cannotStart(state: DockerState, machine: Machine, installed = which("dockerd")): SetupError | undefined {
+/**
+ * Why set-up must not or cannot start or install an engine, or undefined.
+ * @param installed path of `dockerd`, if there is one
+ */
+export function cannotStart(state: DockerState, machine: Machine, installed: string | undefined): SetupError | undefined {
   const problem = `no engine answers at ${state.endpoint}: ${firstLine(state.error)}`;
   const tried = "docker version";
   if (/permission denied/i.test(state.error ?? "")) {
