@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 from .log import clip
+from .rules.hosts import is_host_name
 
 HOW_TO_ASK = (
     "ask the human who runs this bottle to add the rule to its manifest (Pulumi.<stack>.yaml) and run `pulumi up`"
@@ -67,7 +68,7 @@ def status_of(reason: str) -> int:
         return 503
     if reason == "upstream_timeout":
         return 504
-    if reason.startswith("upstream_"):
+    if reason.startswith("upstream_") and reason != "upstream_refused":
         return 502
     return 400 if reason == "bad_request" else 403
 
@@ -122,6 +123,8 @@ def raw_response(reason: str, target: Target, detail: str | None = None) -> byte
 
 def _rule(reason: str, target: Target) -> object:
     """What the manifest would need under `config`, as narrow as this request."""
+    if target.host is None or not is_host_name(target.host):
+        return None  # no manifest can allow an address
     if reason in _HOST_RULES and target.port in (None, 80, 443):
         return {"bottle:network": {"hosts": [target.host]}}
     if reason not in _HOST_RULES | _ROUTE_RULES:

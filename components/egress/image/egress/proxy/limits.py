@@ -15,8 +15,8 @@ BUFFERED_BODY = 64 * 1024
 DRAINED_BODY = 8 * 1024 * 1024
 """Bytes of a refused request's body that are read and dropped, so that the client gets to read the refusal."""
 
-READ_SIZE = 256 * 1024
-"""Bytes taken from a socket at once."""
+READ_AHEAD = 256 * 1024
+"""Bytes of a server's answer that are held ahead before its socket is left unread."""
 
 HEAD_TIMEOUT = 60.0
 """Seconds for a new connection to say what it wants."""
