@@ -26,7 +26,9 @@ const NETWORK_PREFIX = 28;
 
 /** Parses dotted IPv4 CIDR. @throws Error saying what is wrong with it. */
 export function parseCidr(text: string): { base: number; prefix: number } {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text);
+  // No leading zeros: some readers take them for octal, pipelock refuses them.
+  const number = "(0|[1-9]\\d{0,2})";
+  const match = new RegExp(`^${[number, number, number, number].join("\\.")}/${number}$`).exec(text);
   const octets = match?.slice(1, 5).map(Number);
   const prefix = Number(match?.[5]);
   if (!octets || octets.some((o) => o > 255) || prefix > 32) {

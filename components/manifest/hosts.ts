@@ -25,19 +25,19 @@ const label = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
  */
 export function hostFault(host: string): string | undefined {
   if (host === "") return "is empty; name a host such as api.example.com";
-  if (host.includes("://")) return `has a scheme; write only the host: ${JSON.stringify(bare(host))}`;
-  if (/[/?#]/.test(host)) return `has a path; write only the host and put the path in a route: ${JSON.stringify(bare(host))}`;
+  if (host.includes("://")) return `has a scheme; write only the host${hint(host)}`;
+  if (/[/?#]/.test(host)) return `has a path; write only the host and put the path in a route${hint(host)}`;
   if (host.includes("@")) return "has user information; credentials go in a route's auth";
   if (isIpLiteral(host)) return "is an IP address; name the host instead, so that certificates and rules can be checked";
   if (/:\d*$/.test(host)) return `has a port; write ${JSON.stringify(host.replace(/:\d*$/, ""))} and put the port in a route's port`;
+  if (/^[*.]+$/.test(host)) return "would allow every host; name the hosts";
   if (host.endsWith(".")) return `ends in a dot; write ${JSON.stringify(host.replace(/\.+$/, ""))}`;
-  if (/[^\x20-\x7e]/.test(host)) return `is not ASCII; write its punycode form ${JSON.stringify(punycode(host))}`;
+  if (/[^\x20-\x7e]/.test(host)) return `is not ASCII; write its punycode form${punycode(host)}`;
   if (host !== host.toLowerCase()) return `has upper-case letters; write ${JSON.stringify(host.toLowerCase())}`;
   const wildcard = host.startsWith("*.");
   const name = wildcard ? host.slice(2) : host;
-  if (host === "*" || name === "") return "would allow every host; name the hosts";
   if (name.includes("*")) return "has a wildcard in the wrong place; only one leading label may be *, as in *.example.com";
-  if (host.length > 253 || !name.split(".").every((part) => label.test(part))) return "is not a host name";
+  if (host.length > 253 || !name.split(".").every((part) => label.test(part))) return "is not a host name; write it as api.example.com or *.example.com";
   if (!name.includes(".")) {
     return wildcard ? tooBroad(name) : "has no dot: it would name this machine or a neighbour; give the full name";
   }
@@ -56,15 +56,18 @@ function tooBroad(name: string): string {
   return `is over-broad: anybody can have a name under "${name}"; name the hosts, or *.<one owner's domain>.${name}`;
 }
 
-function bare(host: string): string {
-  return host.replace(/^[a-z0-9+.-]*:\/\//i, "").replace(/[/?#].*$/, "").replace(/^[^@]*@/, "").replace(/:\d*$/, "");
+/** What the host seems to be; nothing where a password may stand before it. */
+function hint(text: string): string {
+  const host = text.replace(/^[a-z0-9+.-]*:\/\//i, "").replace(/[/?#].*$/, "").replace(/:\d*$/, "").toLowerCase();
+  return text.includes("@") || hostFault(host) !== undefined ? "" : `: ${JSON.stringify(host)}`;
 }
 
 function punycode(host: string): string {
   try {
-    return new URL(`http://${host}`).hostname;
+    const ascii = new URL(`http://${host}`).hostname;
+    return hostFault(ascii) === undefined ? ` ${JSON.stringify(ascii)}` : ", xn--…";
   } catch {
-    return "xn--…";
+    return ", xn--…";
   }
 }
 

@@ -1,7 +1,7 @@
 // The manifest: what a human writes under `bottle:` in Pulumi.<stack>.yaml. The zod schema is the
 // single source of its types, its validation and the JSON Schema that editors read.
 import { z } from "zod";
-import { hostFault } from "./hosts.ts";
+import { environmentName, header, host, image, matching, ownRange, parameterName, path, pathGlob, privateRange, variable } from "./texts.ts";
 import { parseCidr } from "../subnets.ts";
 
 /** Claude Code release that the `claude` preset installs unless the manifest names another. */
@@ -34,82 +34,25 @@ function object<Shape extends z.ZodRawShape>(shape: Shape) {
   });
 }
 
-/** A string with a rule: the rule returns what is wrong, to be read after the value itself. */
-function checked(fault: (value: string) => string | undefined, show: (value: string) => string = JSON.stringify) {
-  return z.string().check((context) => {
-    const problem = fault(context.value);
-    if (problem !== undefined) context.issues.push({ code: "custom", input: context.value, message: `${show(context.value)} ${problem}` });
-  });
-}
-
-const matching = (pattern: RegExp, mend: string) => checked((value) => (pattern.test(value) ? undefined : mend));
-
-// Before an @ stands user information, perhaps a password.
-const host = checked(hostFault, (value) => JSON.stringify(value.replace(/^.*@/, "…@")));
-const cidr = checked((value) => {
-  try {
-    parseCidr(value);
-    return undefined;
-  } catch (error) {
-    return (error as Error).message.replace(/^"[^"]*" /, "");
-  }
-});
-// Not shown: where a name is expected, people paste the token.
-const variable = checked(
-  (value) => (/^[A-Za-z_][A-Za-z0-9_]*$/.test(value) ? undefined : "is not a variable's name; write the name only, such as GITHUB_TOKEN, never its value"),
-  () => "the value",
-);
-const path = matching(/\S/, "is empty; give a path, relative to the Pulumi project or absolute");
-
 const privateRanges = z
-  .array(
-    cidr.check((context) => {
-      const fault = privateRangeFault(context.value);
-      if (fault) context.issues.push({ code: "custom", input: context.value, message: `${JSON.stringify(context.value)} ${fault}` });
-    }),
-  )
+  .array(privateRange)
   .default([])
   .describe("Private addresses (CIDR) the host may resolve to; else pipelock's SSRF guard refuses them. Never loopback or link-local.");
-
-function privateRangeFault(text: string): string | undefined {
-  let range: { base: number; prefix: number };
-  try {
-    range = parseCidr(text);
-  } catch {
-    return undefined; // reported by the cidr check itself
-  }
-  if (range.prefix < 8) return "is over-broad; give the range the host really lives in, /8 or narrower";
-  const first = Math.floor(range.base / 2 ** 24);
-  const second = Math.floor(range.base / 2 ** 16) % 256;
-  if (first === 127 || first === 0) return "is this machine itself; loopback is never allowed";
-  if (first === 169 && (second === 254 || range.prefix < 16)) return "holds the metadata service; link-local is never allowed";
-  return undefined;
-}
 
 const inspect = z
   .boolean()
   .optional()
   .describe("Whether pipelock opens and scans the traffic. Default: true, but false for LLM APIs and package mirrors.");
 
-const globMend = "is not a path glob; write an absolute path such as /v1/messages, /v1/* (one segment) or /v1/** (any depth)";
-const pathGlob = checked((value) => {
-  if (!value.startsWith("/")) return globMend;
-  if (/[\s\\?#\x00-\x1f\x7f]/.test(value) || /%2f|%2e|%5c/i.test(value)) return `holds a character that no canonical path has; ${globMend}`;
-  if (value.split("/").some((part) => part === "." || part === "..")) return `has a dot segment; ${globMend}`;
-  if (value.includes("//") || /\*{3,}/.test(value)) return globMend;
-  if (value.split("/").some((part) => part.includes("**") && part !== "**")) return `has ** inside a segment; ${globMend}`;
-  return undefined;
-});
-
 const auth = object({
   variable: variable.optional().describe("Name of the host's variable that holds the token."),
   secret: z.string().min(1).optional().describe("The token itself, as a Pulumi secret (pulumi config set --secret --path)."),
   scheme: z.enum(["bearer", "basic", "raw"]).default("bearer").describe("bearer and basic write Authorization; raw writes the token alone."),
-  header: matching(/^[A-Za-z0-9-]+$/, "is not a header's name")
+  header: header
     .transform((name) => name.toLowerCase())
     .default("authorization")
     .describe("Header that egress writes, such as x-api-key."),
-  username: z.string().min(1).optional().describe("User name for scheme basic."),
+  username: matching(/^[\x20-\x39\x3b-\x7e]+$/, "is not a user name; use printable ASCII without a colon").optional().describe("User name for scheme basic."),
   optional: z.boolean().default(false).describe("true: without a token the bottle comes up and requests go on without credential."),
 }).check((context) => {
   const value = context.value;
@@ -118,22 +61,24 @@ const auth = object({
       ? "needs exactly one of variable (a host variable's name) and secret (a Pulumi secret)"
       : value.scheme === "basic" && value.username === undefined
         ? "has scheme basic but no username; add username"
-        : undefined;
+        : value.scheme !== "basic" && value.username !== undefined
+          ? `has a username, which scheme ${value.scheme} has no place for; set scheme: basic, or remove username`
+          : undefined;
   if (problem) context.issues.push({ code: "custom", input: value, message: problem });
 });
 
 const route = object({
-  name: matching(/^[a-z0-9][a-z0-9-]*$/, "is not a route name; use a-z, 0-9 and -").optional().describe("Shown in logs. Default: the host."),
+  name: matching(/^[a-z0-9][a-z0-9-]{0,62}$/, "is not a route name; use a-z, 0-9 and -, at most 63").optional().describe("Shown in logs. Default: made of the host."),
   host: host.describe("Exact host or *.example.com (any depth, not example.com itself)."),
   scheme: z.enum(["https", "http"]).default("https"),
   port: z.int().min(1).max(65535).optional().describe("Default: 443, or 80 for scheme http."),
   methods: z
-    .array(matching(/^[A-Z]+$/, "is not a method; write it in upper case, such as GET"))
+    .array(matching(/^[A-Z][A-Z-]{0,31}$/, "is not a method; write it in upper case, such as GET"))
     .min(1)
     .optional()
     .describe("Default: any but CONNECT and TRACE."),
   paths: z.array(pathGlob).min(1).optional().describe("Globs: * within a segment, ** across segments. Default: any."),
-  query: z.record(z.string().min(1), z.string()).optional().describe("Parameters that must be there exactly once, with globs for their values."),
+  query: z.record(parameterName, z.string()).optional().describe("Parameters that must be there exactly once, with globs for their values."),
   websocket: z.boolean().default(false).describe("Whether WebSocket upgrades are let through (needs inspect: false)."),
   inspect,
   private: privateRanges,
@@ -155,7 +100,7 @@ const memory = matching(/^[1-9]\d*(?:[kmg]b?)$/i, "is not an amount of memory; w
 
 const agent = object({
   preset: z.enum(["claude"]).optional().describe("An image of ours. Default: claude, unless image or build is given."),
-  image: z.string().min(1).optional().describe("Any image, by name or digest."),
+  image: image.optional().describe("Any image, by name or digest."),
   build: object({
     context: path.describe("Build context."),
     dockerfile: z.string().min(1).default("Dockerfile"),
@@ -165,7 +110,7 @@ const agent = object({
   workspace: workspace.prefault({}),
   prompt: path.optional().describe("File given to the agent as its standing instructions."),
   skills: z.array(path).default([]).describe("Directories, each one skill with a SKILL.md."),
-  env: z.record(variable, z.string()).default({}).describe("Plain variables of the agent. Never secrets: docker inspect shows them."),
+  env: z.record(environmentName, z.string()).default({}).describe("Plain variables of the agent. Never secrets: docker inspect shows them."),
   inheritEnv: z.array(variable).default([]).describe("Names of host variables that the agent gets as they are."),
   limits: object({
     cpus: z.number().positive().optional().describe("Default: 2, or what the machine has."),
@@ -204,8 +149,8 @@ const network = object({
     .describe("Hosts allowed as a whole: https on 443 and http on 80."),
   routes: z.array(route).default([]).describe("Hosts held to methods, paths and queries, with credentials put on outside the agent."),
   packages: z.array(z.enum(["npm", "pip", "apt"])).default([]).describe("Package clients whose hosts, as this machine configures them, the agent may reach."),
-  pool: cidr.default(DEFAULT_POOL).describe("Private range of /26 or wider from which each bottle has a /26."),
-  subnet: cidr.optional().describe("This bottle's own /26, where the one the pool gives is taken."),
+  pool: ownRange.default(DEFAULT_POOL).describe("Private range of /26 or wider from which each bottle has a /26."),
+  subnet: ownRange.optional().describe("This bottle's own /26, where the one the pool gives is taken."),
   proxy: z.enum(["direct"]).optional().describe("direct: go out directly although this machine has a company proxy configured. Going through one is not supported."),
 }).check((context) => {
   const { pool, subnet } = context.value;
@@ -223,9 +168,9 @@ const trust = object({
 });
 
 const images = object({
-  base: z.string().min(1).default(BASE_IMAGE).describe("Base of every image built here: Debian trixie or newer, with apt."),
-  pipelock: z.string().min(1).default(PIPELOCK_IMAGE).describe("By name or digest."),
-  egress: z.string().min(1).optional().describe("By name or digest. Default: built here."),
+  base: image.default(BASE_IMAGE).describe("Base of every image built here: Debian trixie or newer, with apt."),
+  pipelock: image.default(PIPELOCK_IMAGE).describe("By name or digest."),
+  egress: image.optional().describe("By name or digest. Default: built here."),
 });
 
 /** The manifest, key by key as in stack config (`bottle:agent`, `bottle:network`, …). */
