@@ -49,6 +49,7 @@ async function testImage(name: string, reports: string): Promise<Tally> {
     console.log(String((error as Error).message));
     return { passed: 0, failed: 1, skipped: [] };
   }
+  await removeOthers(image);
   const folder = join(reports, name);
   mkdirSync(folder);
   chmodSync(folder, 0o777); // the image's own user writes into it
@@ -58,4 +59,12 @@ async function testImage(name: string, reports: string): Promise<Tally> {
   const junit = join(folder, "junit.xml");
   const tally = existsSync(junit) ? tallyJUnit(readFileSync(junit, "utf8")) : { passed: 0, failed: 1, skipped: [] };
   return code !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
+}
+
+/** Test images of earlier contexts; the build cache holds what they share with this one. */
+async function removeOthers(image: string): Promise<void> {
+  const [repository] = image.split(":");
+  const { stdout } = await run("docker", ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "label=bottle.test=1", repository!]);
+  const others = stdout.split("\n").filter((each) => each && each !== image);
+  if (others.length > 0) await run("docker", ["image", "rm", ...others]);
 }
