@@ -1,0 +1,125 @@
+// What an update of a living bottle touches: the least that its change needs.
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { plainGet } from "../lib/e2e-agent.ts";
+import { containers, networks, type Container } from "../lib/e2e-engine.ts";
+import { scratchProject, type Manifest, type ScratchProject, type Stack } from "../lib/e2e-project.ts";
+import { changedResources } from "../lib/e2e-pulumi.ts";
+import { nameUpstream, type NamedUpstream } from "../lib/e2e-upstream.ts";
+import { describeWith } from "../lib/parts.ts";
+import { ok, run, uniqueName } from "../lib/run.ts";
+import { startUpstream, type Upstream } from "../lib/upstream.ts";
+
+describeWith(["engine", "base", "pipelock", "pulumi"], "changes of a bottle without routes", () => {
+  const names = ["one.bottle.test", "two.bottle.test", "three.bottle.test"];
+  const otherImage = `${uniqueName("e2e-image")}:1`;
+  let project: ScratchProject;
+  let stack: Stack;
+  let upstream: Upstream;
+  let named: NamedUpstream | undefined;
+  let before: Record<string, Container>;
+  let manifest: Manifest;
+
+  beforeAll(async () => {
+    upstream = await startUpstream({ names });
+    project = await scratchProject();
+    writeFileSync(project.path("ca.pem"), upstream.ca);
+    manifest = { agent: { image: "debian:trixie-slim" }, network: { hosts: [names[0]] }, trust: { caFiles: ["ca.pem"] } };
+    stack = await project.stack("changes", manifest);
+    await stack.up();
+    named = await nameUpstream(stack, upstream, names);
+    before = await containers(stack.identity.instance);
+  });
+  afterAll(async () => {
+    await named?.remove();
+    await project?.dispose();
+    await upstream?.close();
+    await run("docker", ["rmi", otherImage]);
+  });
+
+  /** Changes the manifest and brings it up. @returns what Pulumi changed */
+  async function change(next: Partial<Manifest>): Promise<Record<string, string>> {
+    before = await containers(stack.identity.instance);
+    manifest = { ...manifest, ...next };
+    stack.write(manifest);
+    return changedResources((await stack.up()).output);
+  }
+
+  async function expectSame(...services: string[]): Promise<void> {
+    const now = await containers(stack.identity.instance);
+    for (const service of services) expect(now[service], service).toEqual(before[service]);
+  }
+
+  const status = async (host: string) => (await plainGet(before["agent"]!.name, `http://${host}/`)).status;
+
+  test("only what the manifest allows is reached", async () => {
+    expect(await status(names[0]!)).toBe(200);
+    expect(await status(names[1]!)).toBe(403);
+    expect(upstream.requests.map(({ headers }) => headers.host)).toEqual([names[0]]);
+  });
+
+  test("a new allowed host is in force at once, by reload: no container restarts", async () => {
+    const changed = await change({ network: { hosts: [names[0], names[1]] } });
+    expect(changed).toEqual({ "changes-pipelock-config": "updated" });
+    await expectSame("agent", "pipelock");
+    expect(await status(names[1]!)).toBe(200);
+  });
+
+  test("a host taken away is refused at once, by reload", async () => {
+    const changed = await change({ network: { hosts: [names[1]] } });
+    expect(changed).toEqual({ "changes-pipelock-config": "updated" });
+    await expectSame("agent", "pipelock");
+    expect(await status(names[0]!)).toBe(403);
+    expect(await status(names[1]!)).toBe(200);
+  });
+
+  test("what pipelock will not reload restarts pipelock alone", async () => {
+    const changed = await change({ network: { hosts: [names[1], { host: names[2], private: ["10.11.12.0/24"] }] } });
+    expect(changed).toEqual({ "changes-pipelock-config": "updated" });
+    await expectSame("agent");
+    const { pipelock } = await containers(stack.identity.instance);
+    expect(pipelock).toMatchObject({ id: before["pipelock"]!.id, running: true, health: "healthy" });
+    expect(pipelock!.startedAt).not.toBe(before["pipelock"]!.startedAt);
+    expect(await status(names[2]!)).toBe(200);
+  });
+
+  test("a new image recreates the agent alone, and its home stays", async () => {
+    await ok("docker", ["tag", "debian:trixie-slim", otherImage]);
+    await ok("docker", ["exec", before["agent"]!.name, "sh", "-c", "echo kept > ~/kept"]);
+    await change({ agent: { image: otherImage } });
+    await expectSame("pipelock");
+    const { agent } = await containers(stack.identity.instance);
+    expect(agent).toMatchObject({ image: otherImage, running: true });
+    expect(agent!.id).not.toBe(before["agent"]!.id);
+    expect(await ok("docker", ["exec", agent!.name, "sh", "-c", "cat ~/kept"])).toBe("kept");
+  });
+
+  test("new limits hold, and recreate the agent alone", async () => {
+    await change({ agent: { image: otherImage, limits: { memory: "256m", pids: 100 } } });
+    await expectSame("pipelock");
+    const { agent } = await containers(stack.identity.instance);
+    expect(await ok("docker", ["inspect", "--format", "{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}", agent!.id])).toBe("268435456 100");
+  });
+
+  test("a built image is built again when its context changed, and only then", async () => {
+    const context = project.path("context");
+    mkdirSync(context);
+    writeFileSync(`${context}/Dockerfile`, "FROM debian:trixie-slim\nCOPY note /note\n");
+    writeFileSync(`${context}/note`, "first");
+    await change({ agent: { build: { context: "context" } } });
+    const note = async () => ok("docker", ["exec", (await containers(stack.identity.instance))["agent"]!.name, "cat", "/note"]);
+    expect(await note()).toBe("first");
+
+    cpSync(`${context}/note`, `${context}/other`); // a file that the image does not have is part of its context all the same
+    writeFileSync(`${context}/note`, "second");
+    await change({});
+    await expectSame("pipelock");
+    expect(await note()).toBe("second");
+  });
+
+  test("after all that the bottle has settled, on its first networks", async () => {
+    await stack.succeed({}, "preview", "--expect-no-changes");
+    expect(Object.keys(await networks(stack.identity.instance))).toHaveLength(2);
+    expect(await status(names[1]!)).toBe(200); // the upstream is still on the first network
+  });
+});
