@@ -1,6 +1,7 @@
 import { realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, delimiter, dirname, join, sep } from "node:path";
+import { which } from "./machine.ts";
 import { findPulumi } from "./pulumi-cli.ts";
 import { projectRoot } from "./project.ts";
 
@@ -65,13 +66,22 @@ export async function readMissingEnvironment(environment: NodeJS.ProcessEnv = pr
 /** A whole environment in which Pulumi's commands work on this clone's stacks, for programs that we start. */
 export async function bottleEnvironment(environment: NodeJS.ProcessEnv = process.env): Promise<NodeJS.ProcessEnv> {
   const { variables, path } = await readMissingEnvironment(environment);
-  const folders = [...path, ...withoutOwnTools(environment["PATH"] ?? "")];
+  const own = withoutOwnTools(environment["PATH"] ?? "");
+  const node = which("node", [...path, ...own].join(delimiter));
+  const sameNode = node !== undefined && realpathSync(node) === realpathSync(process.execPath);
+  const folders = [...path, ...(sameNode ? [] : [dirname(process.execPath)]), ...own];
   return { ...environment, ...variables, PATH: [...new Set(folders)].join(delimiter) };
 }
 
-/** PATH without the folders of npm's wrappers: `pulumi` there is a script that looks for the CLI once more. */
-export function withoutOwnTools(path: string): string[] {
-  return path.split(delimiter).filter((folder) => folder && !folder.endsWith(join("node_modules", ".bin")) && basename(folder) !== "node-gyp-bin");
+/** PATH without the folders that npm adds for a script: `pulumi` there is a wrapper that looks for the CLI once more. */
+export function withoutOwnTools(path: string, root = projectRoot): string[] {
+  const added = (folder: string): boolean =>
+    basename(folder) === "node-gyp-bin" || (folder.endsWith(join(sep, "node_modules", ".bin")) && isWithin(root, dirname(dirname(folder))));
+  return path.split(delimiter).filter((folder) => folder && !added(folder));
+}
+
+function isWithin(folder: string, parent: string): boolean {
+  return `${folder}${sep}`.startsWith(parent.endsWith(sep) ? parent : `${parent}${sep}`);
 }
 
 /**

@@ -19,7 +19,7 @@ async function lookAtParts(): Promise<Parts> {
   const [state, pulumi] = await Promise.all([readDockerState(), pulumiPart()]);
   const lacking = shortcomings(state).join("; ");
   const image = async (name: string): Promise<true | string> => {
-    if (lacking) return `no image without an engine: ${lacking}`;
+    if (lacking) return lacking;
     const { code } = await run("docker", ["image", "inspect", "--format", "{{.Id}}", name], { timeout: 20_000 });
     return code === 0 || `the image ${name} is not in the engine's store`;
   };

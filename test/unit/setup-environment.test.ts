@@ -7,6 +7,7 @@ import { attachCommand } from "../../scripts/setup/attach-command.ts";
 import {
   type BottleEnvironment,
   backendFolder,
+  bottleEnvironment,
   fetchedNode,
   missingEnvironment,
   passphraseFile,
@@ -46,8 +47,17 @@ describe("the environment for Pulumi", () => {
     expect(missingEnvironment(other, undefined, undefined).variables["PULUMI_BACKEND_URL"]).toBe(`file://${backendFolder}`);
   });
 
-  test("npm's own folders are no part of PATH", () => {
-    expect(withoutOwnTools("/a/node_modules/.bin:/usr/lib/node_modules/npm/node_modules/@npmcli/run-script/lib/node-gyp-bin::/usr/bin")).toEqual(["/usr/bin"]);
+  test("the folders that npm adds for a script are no part of PATH; the user's own are", () => {
+    const path = "/src/bottle/node_modules/.bin:/src/node_modules/.bin:/node_modules/.bin:/opt/node_modules/.bin:/usr/lib/npm/lib/node-gyp-bin::/usr/bin";
+    expect(withoutOwnTools(path, "/src/bottle")).toEqual(["/opt/node_modules/.bin", "/usr/bin"]);
+  });
+
+  test("programs that we start find the Node that runs us, wherever PATH leads", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "bt-node-"));
+    writeFileSync(join(folder, "node"), "#!/bin/sh\necho another\n", { mode: 0o755 });
+    const { PATH } = await bottleEnvironment({ ...process.env, PATH: `${folder}:/usr/bin:/bin` });
+    expect(execFileSync("/bin/sh", ["-c", "node --version"], { env: { PATH }, encoding: "utf8" })).toBe(`${process.version}\n`);
+    rmSync(folder, { recursive: true });
   });
 
   test("a Node outside .bottle is on PATH already", () => {
