@@ -65,7 +65,7 @@ async function makeImage(mirror: AptSource, machine: Machine, progress: Progress
       });
     }
     slim(root);
-    configureApt(root, imageSources(mirror, securityMirrorOf(machine.codename, readAptSources())));
+    configureApt(root, imageSources(mirror, securityMirrorOf(machine.codename, readAptSources())), await machineAptSettings());
     await importImage(work, root);
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -94,12 +94,22 @@ function slim(root: string): void {
   writeFileSync(join(root, "etc/dpkg/dpkg.cfg.d/bottle-slim"), left.map((each) => `path-exclude /${each}/*\n`).join(""));
 }
 
-function configureApt(root: string, sources: AptSource[]): void {
+/**
+ * The machine's own apt settings that decide whether its mirrors can be used at all: proxies, and whether a mirror that
+ * stands still is accepted. Without values that hold a password: an image is no place for them.
+ */
+async function machineAptSettings(): Promise<string> {
+  const names = ["Acquire::http::Proxy", "Acquire::https::Proxy", "Acquire::Check-Valid-Until", "Acquire::Check-Date"];
+  const { stdout } = await run("apt-config", ["dump", "--format", '%f "%v";%n', ...names]);
+  return stdout.split("\n").filter((line) => line && !line.includes("@") && !line.endsWith(' "";')).map((line) => `${line}\n`).join("");
+}
+
+function configureApt(root: string, sources: AptSource[], settings: string): void {
   rmSync(join(root, "etc/apt/sources.list"), { force: true });
   writeFileSync(join(root, "etc/apt/sources.list.d/debian.sources"), sources.map(renderDeb822).join("\n"));
   writeFileSync(
     join(root, "etc/apt/apt.conf.d/bottle-slim"),
-    'Acquire::Languages "none";\nAcquire::GzipIndexes "true";\nApt::AutoRemove::SuggestsImportant "false";\n',
+    `Acquire::Languages "none";\nAcquire::GzipIndexes "true";\nApt::AutoRemove::SuggestsImportant "false";\n${settings}`,
   );
   // Packages must not start services while an image is built.
   writeFileSync(join(root, "usr/sbin/policy-rc.d"), "#!/bin/sh\nexit 101\n", { mode: 0o755 });

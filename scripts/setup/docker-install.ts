@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { MINIMUM_COMPOSE, MINIMUM_ENGINE } from "../../components/machine/preflight.ts";
 import { aptCandidates, aptInstall, aptUpdate } from "./apt.ts";
 import { mirrorOf, readAptSources, renderDeb822 } from "./apt-sources.ts";
+import { lastLines } from "./exec.ts";
 import type { Machine } from "./machine.ts";
 import { SetupError, type Progress } from "./part.ts";
 import { atLeast } from "./version.ts";
@@ -80,12 +81,12 @@ export async function installEngine(machine: Machine, progress: Progress): Promi
   writeFileSync(sourceFile, `# Made by bottle's set-up; see ${pinFile}.\n${renderDeb822({ ...mirror, suites: ["sid"], components: ["main"] })}`);
   writeFileSync(pinFile, sidPreferences);
   try {
-    await aptUpdate();
+    const update = await aptUpdate();
     const wider = choosePackages(await aptCandidates(names));
     if (!wider) {
       throw new SetupError(part, {
-        problem: `neither this release nor sid on its mirror has an engine ≥ ${MINIMUM_ENGINE}.`,
-        tried: `apt-cache policy ${names.join(" ")}`,
+        problem: `neither this release nor sid on its mirror gives an engine ≥ ${MINIMUM_ENGINE}.\n${lastLines(update.stderr, 4)}`,
+        tried: `apt-get update; apt-cache policy ${names.join(" ")}`,
         mend: "Add Docker's own apt source (https://docs.docker.com/engine/install/) and run this again.",
       });
     }
