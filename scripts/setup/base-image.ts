@@ -72,14 +72,21 @@ async function makeImage(mirror: AptSource, machine: Machine, progress: Progress
   }
 }
 
-/** The image's own apt sources: the machine's mirrors, with trixie's suites in place of the machine's release. */
+/**
+ * The image's own apt sources: the machine's mirrors, with trixie's suites in place of the machine's release, and
+ * without a password in the address: agents run in images made from this one.
+ */
 export function imageSources(mirror: AptSource, security: AptSource | undefined): AptSource[] {
   const signedBy = "/usr/share/keyrings/debian-archive-keyring.gpg";
   const components = ["main"];
   return [
-    { uri: mirror.uri, suites: [suite, `${suite}-updates`], components, signedBy },
-    ...(security ? [{ uri: security.uri, suites: [`${suite}-security`], components, signedBy }] : []),
+    { uri: withoutPassword(mirror.uri), suites: [suite, `${suite}-updates`], components, signedBy },
+    ...(security ? [{ uri: withoutPassword(security.uri), suites: [`${suite}-security`], components, signedBy }] : []),
   ];
+}
+
+function withoutPassword(uri: string): string {
+  return uri.replace(/^([a-z+]+:\/\/)[^/@]*@/, "$1");
 }
 
 /** Folders of documentation and translations, which a slim image does without, now and in later installs. */

@@ -101,6 +101,7 @@ Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 `);
     expect(imageSources(mirror!, undefined)).toHaveLength(1);
+    expect(imageSources({ ...mirror!, uri: "https://me:secret@mirror.example/debian" }, undefined)[0]!.uri).toBe("https://mirror.example/debian");
   });
 });
 
