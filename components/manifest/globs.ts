@@ -14,6 +14,8 @@ export function globFault(glob: string): string | undefined {
   if (bare.some((part) => part === "." || part === "..")) return `has a dot segment; ${MEND}`;
   if (glob.includes("//") || bare.slice(1, -1).includes("")) return `has an empty segment; ${MEND}`;
   if (glob.split("/").some((part) => part.includes("**") && part !== "**")) return `has ** inside a segment; ${MEND}`;
+  if (!isUtf8(glob)) return "has encoded bytes that are not UTF-8; percent-encode the UTF-8 form";
+  if (lookAlike.test(decodeURIComponent(glob))) return `has a look-alike of a dot, slash, percent sign or semicolon; ${MEND}`;
   const encoded = encodedFault(glob);
   return encoded && `has ${encoded}, which no canonical path has; ${MEND}`;
 }
@@ -32,4 +34,16 @@ function encodedFault(glob: string): string | undefined {
     text = decoded;
   }
   return "an encoding many layers deep";
+}
+
+/** Dots, slashes, percent signs… that some servers fold to ASCII. */
+const lookAlike = /[．。․‥…／∕⁄＼﹨％﹪；]/;
+
+function isUtf8(glob: string): boolean {
+  try {
+    decodeURIComponent(glob);
+    return true;
+  } catch {
+    return false;
+  }
 }
