@@ -16,16 +16,17 @@ export interface FakeProgram {
 /**
  * Makes a program.
  *
- * @param cases by shell pattern of the joined arguments: what it prints (a text), or a script of its own.
+ * @param cases by shell pattern of the joined arguments (`a *|b`): what it prints (a text), or a script of its own.
  *   The first that matches counts; a call that none matches fails with exit code 64.
  */
 export function fakeProgram(name: string, cases: readonly (readonly [pattern: string, answer: string | { readonly sh: string }])[]): FakeProgram {
   const folder = temporaryFolder();
   const log = join(folder, "calls");
   const branches = cases.map(([pattern, answer], index) => {
-    if (typeof answer !== "string") return `${pattern}) ${answer.sh} ;;`;
+    const escaped = pattern.replaceAll(" ", "\\ ");
+    if (typeof answer !== "string") return `${escaped}) ${answer.sh} ;;`;
     writeFileSync(join(folder, `answer-${index}`), answer);
-    return `${pattern}) cat '${join(folder, `answer-${index}`)}' ;;`;
+    return `${escaped}) cat '${join(folder, `answer-${index}`)}' ;;`;
   });
   const file = join(folder, name);
   writeFileSync(file, `#!/bin/sh\nprintf '%s\\n' "$*" >> '${log}'\ncase "$*" in\n${branches.join("\n")}\n*) echo "unexpected call: $*" >&2; exit 64 ;;\nesac\n`);
