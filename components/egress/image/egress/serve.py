@@ -27,17 +27,20 @@ class StartError(Exception):
 def serve() -> int:
     """Runs until SIGTERM or SIGINT; returns the exit status."""
     started = time.monotonic()
+    # A reload asked for while egress starts is done once it can; unhandled, the signal would end it.
+    early: list[int] = []
+    signal.signal(signal.SIGHUP, lambda number, frame: early.append(number))
     policy = Policy(RULES, TOKENS, STATUS)
     try:
         policy.start()
-        asyncio.run(_run(policy, started))
+        asyncio.run(_run(policy, started, early))
     except (RulesError, StartError) as error:
         log.emit("start_failed", error=str(error))
         return 1
     return 0
 
 
-async def _run(policy: Policy, started: float) -> None:
+async def _run(policy: Policy, started: float, early: list[int]) -> None:
     # Imported here: `check` needs none of it.
     from OpenSSL import SSL
 
@@ -72,6 +75,8 @@ async def _run(policy: Policy, started: float) -> None:
     loop = asyncio.get_running_loop()
     policy.on_change(live.check)
     loop.add_signal_handler(signal.SIGHUP, reload)
+    if early:
+        reload()
     for stop in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(stop, _stop)
     front = Front(policy, addon, upstream, live)

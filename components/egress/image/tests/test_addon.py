@@ -104,6 +104,7 @@ def test_a_missing_token_is_a_503_that_says_so(egress, tmp_path):
         ("path_not_allowed", {"url": "https://api.example.com/v2"}),
         ("method_not_allowed", {"method": "DELETE"}),
         ("method_not_allowed", {"method": "TRACE"}),
+        ("method_not_allowed", {"method": "get"}),
         ("method_override", {"headers": [("X-HTTP-Method-Override", "DELETE")]}),
         ("method_override", {"url": "https://api.example.com/v1/x?_method=DELETE"}),
         ("upgrade_not_allowed", {"headers": [("Upgrade", "h2c"), ("Connection", "Upgrade"), ("HTTP2-Settings", "AAMA")]}),

@@ -68,6 +68,7 @@ class Egress:
             has_body = _body_size(flow.request) != 0
             refuse(flow, reason, detail, close=has_body or reason == "bad_request")
             flow.request.stream = has_body
+            flow.request.headers.pop("expect", None)  # nobody waits for the body
 
     def _begin(self, flow: http.HTTPFlow, target: Target) -> Exchange:
         conn: Conn = flow.client_conn.bottle
@@ -85,12 +86,14 @@ class Egress:
         host, port = conn.host, conn.port
         scheme = "https" if conn.tls else "http"
         authority = request.data.authority
-        fault = headers.fault(fields, request.method, request.http_version)
+        # As sent: `request.method` is in upper case, whatever goes on.
+        method = request.data.method.decode("latin-1")
+        fault = headers.fault(fields, method, request.http_version)
         path, _, query = request.path.partition("?")
         if conn.host is None and authority:
             scheme = request.scheme
             host, port = split_authority(authority, _DEFAULT_PORTS.get(scheme)) or (None, None)
-        target = Target(host, port, scheme, request.method, path)
+        target = Target(host, port, scheme, method, path)
         exchange = self._begin(flow, target)
         if conn.refusal:
             return conn.refusal
@@ -109,7 +112,7 @@ class Egress:
         upgrade = headers.upgrade_of(fields)
         if upgrade not in (None, "websocket"):
             return "upgrade_not_allowed", None
-        facts = Facts(scheme, host, port, request.method, request.path, upgrade is not None)
+        facts = Facts(scheme, host, port, method, request.path, upgrade is not None)
         decision = decide_request(self._policy.rules, facts, time.time())
         if not decision.allowed:
             return decision.reason, decision.detail
@@ -236,7 +239,7 @@ def _body_size(request: http.Request) -> int | None:
 def _websocket_fault(request: http.Request) -> str | None:
     """What is wrong about a WebSocket handshake (RFC 6455 §4.1)."""
     fields = request.headers
-    if request.method != "GET" or request.http_version != "HTTP/1.1" or _body_size(request) != 0:
+    if request.data.method != b"GET" or request.http_version != "HTTP/1.1" or _body_size(request) != 0:
         return "a WebSocket begins with a GET of HTTP/1.1 without a body"
     if fields.get("sec-websocket-version", "").strip() != "13" or "sec-websocket-key" not in fields:
         return "the WebSocket handshake is not version 13"
