@@ -37,6 +37,11 @@ export async function readStack(): Promise<BottleArgs> {
       const strays = await removeStrays(identity, machine.engine, stateFolder(project, identity.slug).metadata, project);
       if (strays.length > 0) await pulumi.log.info(`removed what an interrupted update left behind: ${strays.join(", ")}`);
     }
+    for (const { auth, name } of manifest.network.routes) {
+      if (auth?.optional && auth.source === "variable" && !process.env[auth.token]) {
+        await pulumi.log.info(`${auth.token} is not set: requests of route ${name} go on without a credential`);
+      }
+    }
     return { identity, manifest, machine, project };
   } catch (error) {
     throw new pulumi.RunError((error as Error).message);

@@ -25,9 +25,10 @@ export class TrustBundles extends pulumi.ComponentResource {
       JSON.stringify({
         files: machine.trust.paths,
         bundles: [
-          { path: join(folder.pipelock.trust, "upstream.pem"), owned: true, certificates: [] },
-          { path: join(folder.egress.trust, "upstream.pem"), owned: true, certificates: [pipelock] },
-          { path: join(folder.agent.ca, "ca-certificates.crt"), owned: false, certificates: [egress, pipelock] },
+          { path: join(folder.pipelock.trust, "upstream.pem"), roots: true, owned: true, certificates: [] },
+          { path: join(folder.egress.trust, "upstream.pem"), roots: true, owned: true, certificates: [pipelock] },
+          { path: join(folder.agent.ca, "ca-certificates.crt"), roots: true, owned: false, certificates: [egress, pipelock] },
+          { path: join(folder.agent.ca, "local.crt"), roots: false, owned: false, certificates: [egress, pipelock] },
         ],
       }),
     );

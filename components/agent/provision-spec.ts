@@ -53,6 +53,8 @@ export interface ProvisionSpec {
   readonly directories: readonly DirectorySpec[];
   readonly merges: readonly JsonMerge[];
   readonly heads: readonly HeadLines[];
+  /** Whether the system's own store of roots is to be made anew (writable root). */
+  readonly systemStore?: boolean;
   /**
    * Host directories that the agent itself can write (a mounted workspace). A source inside one may
    * not lead outside it: else a link made by the agent would fetch it a file of the host.

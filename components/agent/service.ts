@@ -10,8 +10,10 @@ export const agentPaths = {
   workspace: "/workspace",
   /** Debian's and Alpine's system store, and Fedora's. */
   systemStores: ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"],
-  /** The same bundle where a writable root may replace the system store. */
+  /** The same bundle, named to clients by variables. */
   bundle: "/etc/bottle/ca-certificates.crt",
+  /** On a writable root: the CAs beside the public roots, for update-ca-certificates. */
+  localStore: "/usr/local/share/ca-certificates/bottle.crt",
 } as const;
 
 export interface AgentServiceInput {
@@ -79,7 +81,9 @@ export function agentService(input: AgentServiceInput): ServiceSpec {
     mounts: [
       { kind: "bind", source: bundle, target: agentPaths.bundle, readOnly: true },
       // A package's post-install script replaces the system store by rename, which a mount would fail.
-      ...(writable ? [] : agentPaths.systemStores.map((target) => ({ kind: "bind" as const, source: bundle, target, readOnly: true }))),
+      ...(writable
+        ? [{ kind: "bind" as const, source: `${folder.agent.ca}/local.crt`, target: agentPaths.localStore, readOnly: true }]
+        : agentPaths.systemStores.map((target) => ({ kind: "bind" as const, source: bundle, target, readOnly: true }))),
       { kind: "volume", source: "home", target: agentPaths.home, readOnly: false },
       input.workspacePath === undefined
         ? { kind: "volume", source: "workspace", target: agentPaths.workspace, readOnly: false }

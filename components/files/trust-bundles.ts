@@ -1,6 +1,6 @@
 // Run by a Command: writes each container's bundle of trusted roots. The public roots are those of
 // this machine's Node; with them go the machine's extra CAs and the bottle's own.
-// stdin: JSON {files: [paths of PEM files], bundles: [{path, owned, certificates: [PEM]}]}.
+// stdin: JSON {files: [paths of PEM files], bundles: [{path, roots, owned, certificates: [PEM]}]}.
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { rootCertificates } from "node:tls";
@@ -9,14 +9,20 @@ import { input, main, owner } from "./script-io.ts";
 
 interface Input {
   readonly files: readonly string[];
-  readonly bundles: readonly { readonly path: string; readonly owned: boolean; readonly certificates: readonly string[] }[];
+  readonly bundles: readonly {
+    readonly path: string;
+    /** Whether the public roots are in it. */
+    readonly roots: boolean;
+    readonly owned: boolean;
+    readonly certificates: readonly string[];
+  }[];
 }
 
 await main(() => {
   const { files, bundles } = JSON.parse(input()) as Input;
-  const common = [...rootCertificates, ...files.map((path) => readFileSync(path, "utf8"))];
-  for (const { path, owned, certificates } of bundles) {
-    const text = [...common, ...certificates].map((pem) => `${pem.trim()}\n`).join("");
+  const extra = files.map((path) => readFileSync(path, "utf8"));
+  for (const { path, roots, owned, certificates } of bundles) {
+    const text = [...(roots ? rootCertificates : []), ...extra, ...certificates].map((pem) => `${pem.trim()}\n`).join("");
     if (owned) {
       ownedFolder(dirname(path), owner());
       ownedFile(path, text, owner());

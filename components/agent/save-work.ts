@@ -1,0 +1,93 @@
+// What the agent did and nobody pushed, saved by `pulumi destroy`. Rendered to POSIX sh that is kept
+// in Pulumi's state and needs only sh and docker: not the repo, not a running agent. Pure.
+import type { Identity } from "../identity.ts";
+import { shellQuote } from "../script.ts";
+
+/** Tells workspace volumes from others of the bottle. */
+export const workspaceLabels: Readonly<Record<string, string>> = { "bottle.volume": "workspace" };
+
+/** Seconds until saving gives up: it may delay a teardown, never block it. */
+const TIMEOUT = 120;
+
+export interface SaveWorkInput {
+  readonly identity: Identity;
+  /** The agent's image: its /workspace is what the volume was seeded with. */
+  readonly image: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * Runs in a container of the agent's own image without network, capabilities or a writable
+ * workspace: the repository's configuration can name programs (filters), and they run here, not on
+ * the host. Prints one artefact: a git bundle of every commit that neither the seed nor a remote
+ * has, with what is uncommitted as branch bottle/uncommitted; or a tar.gz where there are several, or
+ * no git. Prints nothing where there is nothing to save.
+ */
+const inContainer = `
+umask 077
+out=/tmp/out; mkdir -p $out
+g() { git -c safe.directory='*' -c core.fsmonitor=false -c core.hooksPath=/dev/null -c core.untrackedCache=false "$@"; }
+repo() { # NAME DIRECTORY SEED
+  ( cd "$2" || exit 0
+    dir=$(g rev-parse --absolute-git-dir) || exit 0
+    t=/tmp/t.$1; mkdir -p $t/objects
+    { g rev-parse --remotes; [ ! -e "$3/.git" ] || g -C "$3" for-each-ref --format='%(objectname)'; } > $t/elsewhere 2>/dev/null
+    cp "$dir/index" $t/index 2>/dev/null
+    export GIT_INDEX_FILE=$t/index GIT_OBJECT_DIRECTORY=$t/objects GIT_ALTERNATE_OBJECT_DIRECTORIES="$dir/objects"
+    head=$(g rev-parse -q --verify HEAD)
+    g add -A . >/dev/null 2>&1
+    tree=$(g write-tree) || exit 0
+    work=
+    if [ "$tree" != "$(g rev-parse -q --verify 'HEAD^{tree}' || g mktree </dev/null)" ]; then
+      work=$(GIT_AUTHOR_NAME=bottle GIT_AUTHOR_EMAIL=bottle@bottle.invalid GIT_COMMITTER_NAME=bottle GIT_COMMITTER_EMAIL=bottle@bottle.invalid \\
+        g commit-tree "$tree" \${head:+-p "$head"} -m 'Uncommitted work, saved by pulumi destroy')
+    fi
+    { g for-each-ref --format='%(objectname) %(refname)' refs/heads; [ -z "$work" ] || echo "$work refs/heads/bottle/uncommitted"
+      g symbolic-ref -q HEAD >/dev/null || [ -z "$head" ] || echo "$head refs/heads/bottle/detached"; } > $t/refs
+    while read -r id; do ! g cat-file -e "$id^{commit}" 2>/dev/null || echo "^$id"; done < $t/elsewhere | sort -u > $t/known
+    unset GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
+    g init -q --bare $t/bare
+    printf '%s\\n' "$dir/objects" $t/objects > $t/bare/objects/info/alternates
+    while read -r id ref; do g -C $t/bare update-ref "$ref" "$id"; done < $t/refs
+    if [ -n "$(g -C $t/bare rev-list --max-count=1 --branches --stdin < $t/known)" ]; then
+      g -C $t/bare bundle create -q "$out/$1.bundle" --branches --stdin < $t/known
+    fi )
+}
+loose() { # what lies in no repository, where it differs from the seed
+  ( cd /volume || exit 0
+    set --; for d in */; do [ ! -e "$d.git" ] || set -- "$@" --exclude="\${d%/}"; done
+    diff -rq "$@" /workspace /volume >/dev/null 2>&1 || tar -cf "$out/files.tar" "$@" . 2>/dev/null )
+}
+if command -v git >/dev/null 2>&1; then
+  if [ -e /volume/.git ]; then repo workspace /volume /workspace; elif [ -n "$(ls -A /volume)" ]; then loose; fi
+  for d in /volume/*/; do n=$(basename "$d"); [ ! -e "$d.git" ] || repo "$(echo "$n" | tr -c 'A-Za-z0-9\\n' _)" "$d" "/workspace/$n"; done
+else
+  loose
+fi >&2
+set -- $out/*
+[ -e "$1" ] || exit 0
+if [ $# = 1 ] && [ "\${1%.bundle}" != "$1" ]; then cat "$1"; else tar -C $out -czf - .; fi
+`;
+
+/**
+ * Renders the script. It expects `$state` to be the bottle's folder and writes
+ * `work-<UTC time>.bundle` (or `.tar.gz`) there, 0600, one for each workspace volume with work.
+ */
+export function renderSaveWork({ identity, image, uid, gid }: SaveWorkInput): string {
+  return `umask 077
+for volume in $(docker volume ls --quiet --filter label=bottle.instance=${identity.instance} --filter label=bottle.volume=${workspaceLabels["bottle.volume"]}); do
+  part="$state/.work.$$"
+  timeout ${TIMEOUT} docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges:true --user ${uid}:${gid} \\
+    --label bottle.instance=${identity.instance} --pull never --env HOME=/tmp --volume /tmp --volume "$volume:/volume:ro" --entrypoint sh \\
+    ${shellQuote(image)} -c ${shellQuote(inContainer)} > "$part" || echo "the work in volume $volume could not be saved in full" >&2
+  if [ -s "$part" ]; then
+    case "$(head -c 2 "$part")" in '# ') kind=bundle ;; *) kind=tar.gz ;; esac
+    name="$state/work-$(date -u +%Y%m%dT%H%M%SZ)"
+    n=; while [ -e "$name\${n:+-$n}.$kind" ]; do n=$(( \${n:-1} + 1 )); done
+    mv "$part" "$name\${n:+-$n}.$kind" && echo "the agent's unsaved work is in $name\${n:+-$n}.$kind" >&2
+  else
+    rm -f "$part"
+  fi
+done`;
+}
