@@ -1,167 +1,167 @@
-// Run by a Command: puts prompt, skills and settings into the running agent's home. stdin: JSON, a
-// ProvisionSpec. Everything goes over `docker exec -i` (docker cp fails on a read-only root) and by
-// stdin, never as an argument. Repeating it changes nothing.
-import { cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join, relative, sep } from "node:path";
+// Run by a Command after `up`: puts prompt, skills and settings into the running agent's home. stdin:
+// JSON, a ProvisionSpec. Content travels by stdin alone; what is as it should be is not written again.
+import { createHash, randomUUID } from "node:crypto";
 import { input, main } from "../files/script-io.ts";
 import { run } from "../machine/run.ts";
+import { checkPath, readSources } from "./provision-sources.ts";
 import { mergeJson, type JsonObject, type ProvisionSpec } from "./provision-spec.ts";
+import { tar, type TarEntry } from "./tar.ts";
 
-/** Folder in the home for what provisioning itself remembers. */
-const OWN = ".config/bottle";
+/** Paths that are bottle's, a line each, kept in the home: what is no longer named is removed. */
+const MANIFEST = ".config/bottle/provisioned";
+/** Agents write these files too; beyond this they are no configuration. */
+const SHARED_MAX = 64 * 2 ** 20;
 
-await main(async () => {
-  const spec = JSON.parse(input()) as ProvisionSpec;
-  const stage = realpathSync(mkdtempSync(join(tmpdir(), "bottle-provision-")));
-  try {
-    const owned = stageOwned(spec, stage);
-    const shared = await stageShared(spec, stage);
-    writeFileSync(join(stage, "owned"), lines(owned));
-    writeFileSync(join(stage, "shared"), lines(shared));
-    await apply(spec, stage);
-    if (spec.systemStore) await updateSystemStore(spec.container);
-  } finally {
-    rmSync(stage, { recursive: true, force: true });
-  }
-});
+/**
+ * Prints what is there. $1 home, $2 separator, $3 manifest; stdin: kind and path of each file.
+ * `own`: its hash and execute bit; `shared`: its content.
+ */
+const look = `cd -- "$1" || { echo "cannot enter $1" >&2; exit 1; }
+command -v tar >/dev/null 2>&1 || { echo "the agent's image has no tar; add it" >&2; exit 1; }
+own() { [ -f "$1" ] && [ ! -L "$1" ] || return 0
+  x=-; [ -x "$1" ] && x=x
+  h=$(sha256sum < "$1" 2>/dev/null) || h=unknown
+  printf '%s own %s %s %s\\n' "$s" "$x" "\${h%% *}" "$1"; }
+s=$2
+while IFS= read -r line; do
+  case $line in
+    'own '*) own "\${line#own }" ;;
+    'shared '*) p=\${line#shared }; if [ -f "$p" ]; then printf '%s shared %s\\n' "$s" "$p"; cat -- "./$p"; printf '\\n'; fi ;;
+  esac
+done
+printf '%s manifest\\n' "$s"
+if [ -f "$3" ]; then cat -- "$3"; fi`;
 
-function lines(paths: readonly string[]): string {
-  const odd = paths.find((path) => path.includes("\n"));
-  if (odd !== undefined) throw new Error(`${JSON.stringify(odd)}: a file name with a line break cannot be copied into the agent; rename it`);
-  return paths.map((path) => `${path}\n`).join("");
+/**
+ * Unpacks beside the targets and renames, so that no reader sees half a file. $1 home; stdin: tar with
+ * the files under f/, and the lists remove and install.
+ */
+const apply = `umask 077
+cd -- "$1" || exit 1
+t=.config/bottle/incoming
+rm -rf "$t"; mkdir -p "$t" || exit 1
+trap 'rm -rf "$t"' EXIT
+tar -xf - -C "$t" || exit 1
+while IFS= read -r p; do
+  rm -f -- "./$p"
+  while case $p in */*) true ;; *) false ;; esac; do p=\${p%/*}; rmdir -- "./$p" 2>/dev/null || break; done
+done < "$t/remove"
+while IFS= read -r p; do
+  case $p in */*) [ -d "./\${p%/*}" ] || mkdir -p -- "./\${p%/*}" || exit 1 ;; esac
+  [ ! -d "./$p" ] || { echo "$1/$p is a directory inside the bottle and should be a file; remove it there" >&2; exit 1; }
+  m=600; [ ! -x "$t/f/$p" ] || m=700
+  chmod "$m" "$t/f/$p" && mv -f -- "$t/f/$p" "./$p" || exit 1
+done < "$t/install"`;
+
+if (process.argv[1] === import.meta.filename) {
+  await main(async () => {
+    const changed = await provision(JSON.parse(input()) as ProvisionSpec);
+    if (changed.length > 0) process.stderr.write(`provisioned: ${changed.join(", ")}\n`);
+  });
 }
 
-/** Files that are wholly ours. @returns their paths relative to the home. */
-function stageOwned(spec: ProvisionSpec, stage: string): string[] {
-  const paths: string[] = [];
-  for (const { path, content, sourcePath, executable } of spec.files) {
-    if (sourcePath !== undefined) guard(sourcePath, spec);
-    const executes = executable ?? (sourcePath !== undefined && (statSync(sourcePath).mode & 0o100) !== 0);
-    put(stage, path, content ?? readFileSync(sourcePath!), executes ? 0o755 : 0o644);
-    paths.push(path);
-  }
-  for (const { path, sourcePath } of spec.directories) {
-    guard(sourcePath, spec);
-    for (const name of readdirSync(sourcePath, { recursive: true, encoding: "utf8" }).sort()) {
-      const from = join(sourcePath, name);
-      if (name.split(sep).includes(".git") || lstatSync(from).isDirectory()) continue;
-      inside(from, sourcePath);
-      if (!statSync(from).isFile()) continue;
-      const to = join(stage, "home", path, name);
-      mkdirSync(dirname(to), { recursive: true });
-      cpSync(realpathSync(from), to, { dereference: true });
-      paths.push(join(path, name));
+/** What is in the home now. */
+interface Present {
+  /** Hash and execute bit of bottle's own files. */
+  readonly own: ReadonlyMap<string, string>;
+  /** Content of files that the agent writes too. */
+  readonly shared: ReadonlyMap<string, Buffer>;
+  /** Paths that an earlier provisioning wrote. */
+  readonly manifest: readonly string[];
+}
+
+/**
+ * Makes the home as the spec says. Repeating it changes nothing.
+ *
+ * @returns the paths that were written or removed, relative to the home.
+ * @throws Error naming the container and the problem.
+ */
+export async function provision(spec: ProvisionSpec): Promise<string[]> {
+  const wanted = readSources(spec);
+  const shared = [...spec.merges, ...spec.heads].map(({ path }) => path);
+  shared.forEach(checkPath);
+  const present = await lookInside(spec, [...wanted.keys()], shared);
+
+  const install: TarEntry[] = [...wanted.values()].filter((entry) => present.own.get(entry.path) !== fingerprint(entry));
+  for (const merge of spec.merges) {
+    const before = present.shared.get(merge.path);
+    const existing = parsed(before, merge.path, spec);
+    const after = mergeJson(existing, merge);
+    if (before === undefined || JSON.stringify(after) !== JSON.stringify(existing)) {
+      install.push({ path: merge.path, content: Buffer.from(`${JSON.stringify(after, null, 2)}\n`) });
     }
   }
-  return paths;
-}
-
-/** Files that the agent writes too: read, changed as little as needed, and written only where they change. */
-async function stageShared(spec: ProvisionSpec, stage: string): Promise<string[]> {
-  const wanted = [...spec.merges, ...spec.heads].map(({ path }) => path);
-  if (wanted.length === 0) return [];
-  const present = await readFiles(spec, wanted);
-  const changed: string[] = [];
-  const change = (path: string, text: string) => {
-    if (text === present.get(path)) return;
-    put(stage, path, text, 0o600);
-    changed.push(path);
-  };
-  for (const merge of spec.merges) {
-    const existing = parseObject(present.get(merge.path));
-    const merged = mergeJson(existing ?? {}, merge);
-    // Compared by value: the agent's own spacing is left alone.
-    if (existing === undefined || JSON.stringify(merged) !== JSON.stringify(existing)) change(merge.path, `${JSON.stringify(merged, null, 2)}\n`);
-  }
   for (const { path, text } of spec.heads) {
-    const existing = present.get(path) ?? "";
-    if (!existing.startsWith(text)) change(path, text + existing);
+    const before = present.shared.get(path)?.toString() ?? "";
+    if (!before.includes(text)) install.push({ path, content: Buffer.from(text + before) });
   }
-  return changed;
+  const remove = present.manifest.filter((path) => !wanted.has(path) && !shared.includes(path));
+  const manifest = [...wanted.keys()].sort();
+  const manifestChanged = manifest.join("\n") !== [...present.manifest].sort().join("\n");
+  const changed = [...install.map(({ path }) => path), ...remove];
+  if (changed.length === 0 && !manifestChanged) return [];
+
+  // Last, so that a killed provisioning forgets nothing that it wrote earlier.
+  install.push({ path: MANIFEST, content: Buffer.from(manifest.map((path) => `${path}\n`).join("")) });
+  const list = (paths: readonly string[]) => Buffer.from(paths.map((path) => `${path}\n`).join(""));
+  const archive = tar([
+    { path: "remove", content: list(remove) },
+    { path: "install", content: list(install.map(({ path }) => path)) },
+    ...install.map((entry) => ({ ...entry, path: `f/${entry.path}` })),
+  ]);
+  await inside(spec, apply, [], archive);
+  return changed.sort();
 }
 
-function parseObject(text: string | undefined): JsonObject | undefined {
+async function lookInside(spec: ProvisionSpec, own: readonly string[], shared: readonly string[]): Promise<Present> {
+  const separator = randomUUID(); // nothing inside can know it beforehand
+  const asked = [...own.map((path) => `own ${path}\n`), ...shared.map((path) => `shared ${path}\n`)].join("");
+  const output = await inside(spec, look, [separator, MANIFEST], Buffer.from(asked));
+  const present = { own: new Map<string, string>(), shared: new Map<string, Buffer>(), manifest: [] as string[] };
+  for (const part of output.split(`${separator} `).slice(1)) {
+    const line = part.slice(0, part.indexOf("\n"));
+    const rest = part.slice(line.length + 1);
+    const [kind, ...words] = line.split(" ");
+    if (kind === "own") present.own.set(words.slice(2).join(" "), `${words[0]} ${words[1]}`);
+    else if (kind === "shared") present.shared.set(words.join(" "), Buffer.from(rest.slice(0, -1)));
+    else if (kind === "manifest") present.manifest.push(...rest.split("\n").filter(isInside));
+  }
+  return present;
+}
+
+/** The agent can write the manifest: what leads out of the home is not followed. */
+function isInside(path: string): boolean {
   try {
-    const value: unknown = JSON.parse(text ?? "");
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
+    checkPath(path);
+    return true;
   } catch {
-    return undefined; // not there, or broken by the agent: made anew
+    return false;
   }
 }
 
-function put(stage: string, path: string, content: string | Buffer, mode: number): void {
-  const to = join(stage, "home", path);
-  mkdirSync(dirname(to), { recursive: true });
-  writeFileSync(to, content, { mode });
+function fingerprint({ content, executable }: TarEntry): string {
+  return `${executable ? "x" : "-"} ${createHash("sha256").update(content).digest("hex")}`;
 }
 
-/** A link that the agent made in a mounted workspace must not fetch it a file of the host. */
-function guard(sourcePath: string, { agentWritable = [] }: ProvisionSpec): void {
-  for (const root of agentWritable) {
-    const below = (path: string) => path === root || path.startsWith(root + sep);
-    if (below(sourcePath)) inside(sourcePath, root);
-  }
-}
-
-function inside(path: string, root: string): void {
-  const real = relative(realpathSync(root), realpathSync(path));
-  if (real.startsWith("..")) throw new Error(`${path}: is a link that leads out of ${root}; copy the file there instead`);
-}
-
-/** One exec: each file as its size on a line, then its bytes; -1 where there is none. */
-async function readFiles(spec: ProvisionSpec, paths: readonly string[]): Promise<Map<string, string>> {
-  const script = 'cd "$HOME_FOLDER" || exit 1; while IFS= read -r f; do if [ -f "$f" ]; then wc -c < "$f"; cat "$f"; else echo -1; fi; done';
-  const text = Buffer.from(await execute(spec, script, lines(paths)), "utf8");
-  const found = new Map<string, string>();
-  let at = 0;
-  for (const path of paths) {
-    const end = text.indexOf("\n", at);
-    const size = Number(text.subarray(at, end).toString());
-    at = end + 1;
-    if (size < 0) continue;
-    found.set(path, text.subarray(at, at + size).toString("utf8"));
-    at += size;
-  }
-  return found;
-}
-
-/** Unpacks beside the home's own files, then moves what differs into place; what we put there once and no longer name goes. */
-async function apply(spec: ProvisionSpec, stage: string): Promise<void> {
-  const archive = join(stage, "..", `${stage.split(sep).at(-1)}.tar`);
+/** @throws Error where the agent's file is no JSON object: bottle does not overwrite what it cannot read. */
+function parsed(content: Buffer | undefined, path: string, { home, container }: ProvisionSpec): JsonObject {
+  if (content === undefined || content.toString().trim() === "") return {};
   try {
-    const packed = await run("tar", ["--create", "--file", archive, "--directory", stage, "."], { env: { ...process.env, COPYFILE_DISABLE: "1" } });
-    if (packed.code !== 0) throw new Error(`tar: ${packed.stderr.trim()}`);
-    const script = `
-set -e; umask 077; cd "$HOME_FOLDER"
-command -v tar >/dev/null || { echo "the agent's image has no tar, which provisioning needs; add it to the image" >&2; exit 1; }
-own=${OWN}; stage=$own/stage; rm -rf "$stage"; mkdir -p "$stage"; trap 'rm -rf "$stage"' EXIT
-tar -xf - -C "$stage"
-same() { if command -v cmp >/dev/null; then cmp -s "$1" "$2"; else [ "$(cat "$1")" = "$(cat "$2" 2>/dev/null)" ]; fi; }
-if [ -f "$own/provisioned" ]; then while IFS= read -r f; do
-  grep -Fxq -e "$f" "$stage/owned" || { rm -f -- "$f"; d=$(dirname -- "$f"); while [ "$d" != . ] && rmdir -- "$d" 2>/dev/null; do d=$(dirname -- "$d"); done; }
-done < "$own/provisioned"; fi
-cat "$stage/owned" "$stage/shared" | while IFS= read -r f; do
-  if ! same "$stage/home/$f" "$f"; then mkdir -p "$(dirname -- "$f")"; mv -f -- "$stage/home/$f" "$f"; fi
-done
-mv -f "$stage/owned" "$own/provisioned"`;
-    await execute(spec, script, readFileSync(archive));
-  } finally {
-    rmSync(archive, { force: true });
+    if (content.length > SHARED_MAX) throw new Error("too large");
+    const value = JSON.parse(content.toString()) as unknown;
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  } catch {
+    // said below
   }
+  throw new Error(`${home}/${path} in ${container} is no JSON object; mend or remove it there: docker exec ${container} rm ${home}/${path}`);
 }
 
-async function execute(spec: ProvisionSpec, script: string, stdin: string | Buffer): Promise<string> {
-  const { code, stdout, stderr } = await run(
-    "docker",
-    ["exec", "--interactive", "--user", `${spec.uid}:${spec.gid}`, "--env", `HOME_FOLDER=${spec.home}`, spec.container, "sh", "-c", script],
-    { input: stdin, timeout: 120_000 },
-  );
-  if (code !== 0) throw new Error(`provisioning ${spec.container}: ${stderr.trim().split("\n").slice(-3).join("; ") || `exit code ${code}`}`);
-  return stdout;
-}
-
-/** On a writable root the CAs lie where the distribution's own tool finds them, also after packages come and go. */
-async function updateSystemStore(container: string): Promise<void> {
-  await run("docker", ["exec", "--user", "0:0", container, "sh", "-c", "command -v update-ca-certificates >/dev/null && update-ca-certificates >/dev/null 2>&1"]);
+/** Runs a script in the container as the agent. */
+async function inside(spec: ProvisionSpec, script: string, args: readonly string[], stdin: Buffer): Promise<string> {
+  const { container, uid, gid, home } = spec;
+  const command = ["exec", "--interactive", "--user", `${uid}:${gid}`, container, "sh", "-c", script, "sh", home, ...args];
+  const { code, stdout, stderr } = await run("docker", command, { input: stdin, timeout: 60_000 });
+  if (code === 0) return stdout;
+  const why = code === 127 && /ENOENT/.test(stderr) ? "docker is not installed on this machine" : stderr.trim().split("\n").slice(-3).join("\n") || `exit code ${code}`;
+  throw new Error(`provisioning ${container}: ${why}`);
 }
