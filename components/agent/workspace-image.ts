@@ -5,7 +5,7 @@ import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { nodeScript, quiet } from "../script.ts";
 import type { SharedArgs } from "../shared.ts";
-import type { WorkspaceImageRequest } from "./ensure-workspace-image.ts";
+import type { WorkspaceBuild } from "./workspace.ts";
 
 export interface WorkspaceImageArgs extends SharedArgs {
   /** Reference of the agent's image. */
@@ -30,13 +30,13 @@ export class WorkspaceImage extends pulumi.ComponentResource {
     const { uid, gid } = machine.agentUser;
     this.seed = digest([source, seed]).slice(0, 6);
     this.image = `${identity.composeProject}-workspace:${digest([args.agentImage, uid, gid, source, seed]).slice(0, 16)}`;
-    const request: WorkspaceImageRequest = { image: this.image, agentImage: args.agentImage, source, uid, gid, labels: identity.labels };
+    const build: WorkspaceBuild = { image: this.image, agentImage: args.agentImage, source, uid, gid, labels: identity.labels };
     this.ready = new command.local.Command(
       name,
       {
         create: nodeScript("./ensure-workspace-image", import.meta.url),
         environment: { ...machine.engine.environment },
-        stdin: JSON.stringify(request),
+        stdin: JSON.stringify(build),
         ...quiet,
         logging: "stderr",
       },
