@@ -23,8 +23,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "changes of a bottle with
   beforeAll(async () => {
     upstream = await startUpstream({ names });
     project = await scratchProject();
-    writeFileSync(project.path("ca.pem"), upstream.ca);
-    manifest = { agent: { image: "debian:trixie-slim" }, network: { hosts: [names[0]] }, trust: { caFiles: ["ca.pem"] } };
+    manifest = { agent: { image: "debian:trixie-slim" }, network: { hosts: [names[0]] }, trust: project.trust(upstream.ca) };
     stack = await project.stack("changes", manifest);
     await stack.up();
     named = await nameUpstream(stack, upstream, names);

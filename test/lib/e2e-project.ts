@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { parse, stringify } from "yaml";
 import { identify, type Identity } from "../../components/identity.ts";
+import { trustFiles } from "../../components/machine/trust.ts";
 import { projectRoot } from "../../scripts/setup/project.ts";
 import { engineObjects, removeObjects } from "./e2e-engine.ts";
 import { cleanEnvironment, startPulumi, type PulumiResult, type RunningPulumi } from "./e2e-pulumi.ts";
@@ -73,6 +74,12 @@ export class ScratchProject {
 
   pulumi(args: readonly string[], options: PulumiOptions = {}): Promise<PulumiResult> {
     return this.start(args, options).done;
+  }
+
+  /** `trust` of a manifest: this machine's own CAs, and one more that is given as PEM. */
+  trust(pem: string): { caFiles: string[] } {
+    writeFileSync(this.path("upstream-ca.pem"), pem);
+    return { caFiles: [...trustFiles(undefined, this.folder).paths, "upstream-ca.pem"] };
   }
 
   path(...parts: string[]): string {
