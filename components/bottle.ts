@@ -14,7 +14,7 @@ import { Pipelock } from "./pipelock/pipelock.ts";
 import type { SharedArgs } from "./shared.ts";
 import type { BottleArgs } from "./stack.ts";
 import { stateFolder } from "./state-folder.ts";
-import { networkSubnets, type NetworkRole } from "./subnets.ts";
+import { networkRoles, networkSubnets, type NetworkRole } from "./subnets.ts";
 import { generationOf, Sweeper } from "./sweeper.ts";
 import { TrustBundles } from "./trust-bundles.ts";
 
@@ -34,7 +34,7 @@ export class Bottle extends pulumi.ComponentResource {
   readonly proxyUrl: string;
   readonly composeProject: string;
   /** Docker network names by role. */
-  readonly networks: Partial<Record<NetworkRole, string>>;
+  readonly networks: Record<NetworkRole, string>;
   /** Absolute path of the bottle's files. */
   readonly state: string;
 
@@ -45,13 +45,12 @@ export class Bottle extends pulumi.ComponentResource {
     super("bottle:index:Bottle", name, {}, { ...options, providers: [provider] });
 
     const shared = share(args);
-    const { folder, behindEgress } = shared;
-    const roles: NetworkRole[] = behindEgress ? ["internal", "transit", "egress"] : ["internal", "egress"];
-    const networkNames = Object.fromEntries(roles.map((role) => [role, networkName(identity, role)]));
+    const { folder } = shared;
+    const networkNames = Object.fromEntries(networkRoles.map((role) => [role, networkName(identity, role)])) as Record<NetworkRole, string>;
 
     const sweeper = new Sweeper(name, shared, { parent: this });
     const after = { parent: this, dependsOn: [sweeper] };
-    const networks = new Networks(name, { ...shared, roles }, after);
+    const networks = new Networks(name, shared, after);
     const pipelock = new Pipelock(`${name}-pipelock`, { ...shared, networkSubnets: networks.subnets }, after);
     const egress = new Egress(`${name}-egress`, shared, after);
     const authorities = { pipelock: pipelock.authority, egress: egress.authority };

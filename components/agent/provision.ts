@@ -5,6 +5,7 @@ import { input, main } from "../files/script-io.ts";
 import { run } from "../machine/run.ts";
 import { checkPath, readSources } from "./provision-sources.ts";
 import { mergeJson, type JsonObject, type ProvisionSpec } from "./provision-spec.ts";
+import { updateSystemStore } from "./system-store.ts";
 import { tar, type TarEntry } from "./tar.ts";
 
 /** Paths that are bottle's, a line each, kept in the home: what is no longer named is removed. */
@@ -55,8 +56,10 @@ done < "$t/install"`;
 
 if (process.argv[1] === import.meta.filename) {
   await main(async () => {
-    const changed = await provision(JSON.parse(input()) as ProvisionSpec);
+    const spec = JSON.parse(input()) as ProvisionSpec;
+    const changed = await provision(spec);
     if (changed.length > 0) process.stderr.write(`provisioned: ${changed.join(", ")}\n`);
+    if (spec.systemStore) await updateSystemStore(spec.container);
   });
 }
 
@@ -85,9 +88,11 @@ export async function provision(spec: ProvisionSpec): Promise<string[]> {
   const install: TarEntry[] = [...wanted.values()].filter((entry) => present.own.get(entry.path) !== fingerprint(entry));
   for (const merge of spec.merges) {
     const before = present.shared.get(merge.path);
-    const existing = parsed(before, merge.path, spec);
+    const parsed = parseObject(before);
+    if (before !== undefined && parsed === undefined) install.push({ path: `${merge.path}.broken`, content: before });
+    const existing = parsed ?? {};
     const after = mergeJson(existing, merge);
-    if (before === undefined || JSON.stringify(after) !== JSON.stringify(existing)) {
+    if (parsed === undefined || JSON.stringify(after) !== JSON.stringify(existing)) {
       install.push({ path: merge.path, content: Buffer.from(`${JSON.stringify(after, null, 2)}\n`) });
     }
   }
@@ -143,17 +148,15 @@ function fingerprint({ content, executable }: TarEntry): string {
   return `${executable ? "x" : "-"} ${createHash("sha256").update(content).digest("hex")}`;
 }
 
-/** @throws Error where the agent's file is no JSON object: bottle does not overwrite what it cannot read. */
-function parsed(content: Buffer | undefined, path: string, { home, container }: ProvisionSpec): JsonObject {
-  if (content === undefined || content.toString().trim() === "") return {};
+/** undefined where there is no JSON object: the agent broke its file, which is then made anew. */
+function parseObject(content: Buffer | undefined): JsonObject | undefined {
+  if (content === undefined || content.length > SHARED_MAX) return undefined;
   try {
-    if (content.length > SHARED_MAX) throw new Error("too large");
     const value = JSON.parse(content.toString()) as unknown;
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
   } catch {
-    // said below
+    return undefined;
   }
-  throw new Error(`${home}/${path} in ${container} is no JSON object; mend or remove it there: docker exec ${container} rm ${home}/${path}`);
 }
 
 /** Runs a script in the container as the agent. */
@@ -164,4 +167,9 @@ async function inside(spec: ProvisionSpec, script: string, args: readonly string
   if (code === 0) return stdout;
   const why = code === 127 && /ENOENT/.test(stderr) ? "docker is not installed on this machine" : stderr.trim().split("\n").slice(-3).join("\n") || `exit code ${code}`;
   throw new Error(`provisioning ${container}: ${why}`);
+}
+
+/** On a writable root the CAs lie where the distribution's own tool finds them, also after packages come and go. */
+async function updateSystemStore(container: string): Promise<void> {
+  await run("docker", ["exec", "--user", "0:0", container, "sh", "-c", "command -v update-ca-certificates >/dev/null && update-ca-certificates >/dev/null 2>&1"]);
 }

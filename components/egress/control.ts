@@ -31,6 +31,8 @@ export async function reloadEgress(project: string, satisfied: (status: EgressSt
     if (last === undefined || last.loaded_at === before?.loaded_at) return undefined;
     return satisfied(last) || last.error !== null ? satisfied(last) : undefined;
   }, RELOAD_TIMEOUT);
+  // Taken down meanwhile: it will start with the new files.
+  if (ok !== true && (await runningContainer(project, "egress")) !== container) return undefined;
   return { ok: ok === true, status: last };
 }
 

@@ -32,6 +32,8 @@ await main(async () => {
   const container = await runningContainer(setting("COMPOSE_PROJECT"), "pipelock");
   if (container === undefined || old === config) return;
   if (await putInForce(container, config)) return;
+  // Taken down meanwhile (by hand, or by a replaced network): `up` starts it with the new file.
+  if ((await runningContainer(setting("COMPOSE_PROJECT"), "pipelock")) === undefined) return;
   if (old !== undefined) {
     ownedFile(live, old, owner());
     await putInForce(container, old);
@@ -59,9 +61,11 @@ async function putInForce(container: string, config: string): Promise<boolean> {
   const answer = await poll(async () => {
     const lines = await logs(container, since);
     if (lines.includes(hash)) return "in force";
+    if (/No such container/.test(lines)) return "gone";
     return /rejected: security downgrade|config reload failed|reload failed/.test(lines) ? "refused" : undefined;
   }, RELOAD_TIMEOUT);
   if (answer === "in force") return true;
+  if (answer === "gone") return false;
 
   const restarted = new Date().toISOString();
   await run("docker", ["restart", "--timeout", "2", container]);

@@ -185,5 +185,5 @@ class Handler(server.LiveConnectionHandler):
         """The tunnel through pipelock, or TLS in it, has not come up in time."""
         io = self.transports.get(connection)
         if io and io.writer and not getattr(connection, "established", False):
-            self._conn.timed_out = True
+            self._conn.timed_out = connection.timed_out = True  # type: ignore[attr-defined]
             io.writer.transport.abort()  # type: ignore[union-attr]

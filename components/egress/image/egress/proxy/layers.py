@@ -199,7 +199,9 @@ class UpstreamConnect(_upstream_proxy.HttpUpstreamProxy):
         return False, refusal_in(head, body)
 
     def _handshake_finished(self, err: str | None) -> Commands[None]:
-        if err == "connection closed":
+        if err == "connection closed" and getattr(self.tunnel_connection, "timed_out", False):
+            err = Failure("upstream_timeout", "pipelock did not answer in time")
+        elif err == "connection closed":
             head, _, body = self._refusal.partition(b"\r\n\r\n")
             err = (refusal_in(head + b"\r\n", body) if head else None) or Failure(
                 "upstream_closed", "pipelock closed the connection"
