@@ -67,8 +67,8 @@ const isObject = (value: Json | undefined): value is JsonObject => typeof value 
 /** Applies a merge to what a file holds; returns an equal value where nothing is to change. */
 export function mergeJson(existing: JsonObject, merge: JsonMerge): JsonObject {
   let result: Json = existing;
-  if (merge.defaults) result = deep(merge.defaults, result);
   if (merge.set) result = deep(result, merge.set);
+  if (merge.defaults) result = filled(result, merge.defaults);
   if (merge.include) result = included(result, merge.include);
   return result as JsonObject;
 }
@@ -80,6 +80,17 @@ function deep(under: Json, over: Json): Json {
   for (const [key, value] of Object.entries(over)) {
     const below = merged.get(key);
     merged.set(key, below === undefined ? value : deep(below, value));
+  }
+  return Object.fromEntries(merged);
+}
+
+/** Adds what is missing, after what is there: the agent's own order of keys is no change. */
+function filled(into: Json, defaults: Json): Json {
+  if (!isObject(into) || !isObject(defaults)) return into;
+  const merged = new Map<string, Json>(Object.entries(into));
+  for (const [key, value] of Object.entries(defaults)) {
+    const present = merged.get(key);
+    merged.set(key, present === undefined ? value : filled(present, value));
   }
   return Object.fromEntries(merged);
 }
