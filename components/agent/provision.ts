@@ -168,8 +168,3 @@ async function inside(spec: ProvisionSpec, script: string, args: readonly string
   const why = code === 127 && /ENOENT/.test(stderr) ? "docker is not installed on this machine" : stderr.trim().split("\n").slice(-3).join("\n") || `exit code ${code}`;
   throw new Error(`provisioning ${container}: ${why}`);
 }
-
-/** On a writable root the CAs lie where the distribution's own tool finds them, also after packages come and go. */
-async function updateSystemStore(container: string): Promise<void> {
-  await run("docker", ["exec", "--user", "0:0", container, "sh", "-c", "command -v update-ca-certificates >/dev/null && update-ca-certificates >/dev/null 2>&1"]);
-}
