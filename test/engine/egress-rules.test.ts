@@ -1,4 +1,7 @@
 // What egress lets through and what it refuses: asked of the real image, byte by byte where it matters.
+import { once } from "node:events";
+import { createServer, type AddressInfo, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { startEgress, type EgressRig } from "../lib/egress-rig.ts";
 import { describeWith } from "../lib/parts.ts";
@@ -252,6 +255,20 @@ describeWith(["engine", "base"], "egress holds an agent to its rules", () => {
     expect(proxy.asked).toEqual([]);
   });
 
+  test("Encrypted ClientHello, which hides the real name, never goes on: egress ends it and reads the request", async () => {
+    const stream = await tunnel(egress.address, "docs.test:443");
+    stream.write(withExtension(await clientHello("docs.test"), 0xfe0d, Buffer.alloc(32)));
+    const [answer] = (await once(stream.resume(), "data")) as [Buffer];
+    expect(answer.subarray(0, 2).toString("hex")).toBe("1603"); // a ServerHello, and not the server's
+    expect(proxy.asked).toEqual([]);
+    stream.destroy();
+    const plainHello = await tunnel(egress.address, "docs.test:443");
+    plainHello.write(await clientHello("docs.test"));
+    await once(plainHello.resume(), "data");
+    expect(proxy.asked).toEqual(["CONNECT docs.test:443 HTTP/1.1"]);
+    plainHello.destroy();
+  });
+
   test("no raw TCP: what is not TLS inside a tunnel to 443 goes nowhere", async () => {
     for (const host of ["docs.test", "api.test", "evil.test"]) {
       const ssh = await tunnel(egress.address, `${host}:443`);
@@ -333,3 +350,32 @@ describeWith(["engine", "base"], "egress holds an agent to its rules", () => {
     expect(logs.filter((line) => line["event"] === "internal_error")).toEqual([]);
   });
 });
+
+/** The first bytes that Node's TLS sends. */
+async function clientHello(servername: string): Promise<Buffer> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const client = connectTls({ port: (server.address() as AddressInfo).port, host: "127.0.0.1", servername });
+  client.on("error", () => undefined);
+  const [socket] = (await once(server, "connection")) as [Socket];
+  const [hello] = (await once(socket, "data")) as [Buffer];
+  [client, socket].forEach((each) => each.destroy());
+  server.close();
+  return hello;
+}
+
+/** Adds an extension to a ClientHello in one record, and mends the lengths around it (RFC 8446 §4.1.2). */
+function withExtension(hello: Buffer, kind: number, content: Buffer): Buffer {
+  let at = 9 + 34;
+  at += 1 + hello[at]!; // session id
+  at += 2 + hello.readUInt16BE(at); // cipher suites
+  at += 1 + hello[at]!; // compression methods
+  const result = Buffer.concat([hello, Buffer.alloc(4), content]);
+  const added = 4 + content.length;
+  result.writeUInt16BE(kind, hello.length);
+  result.writeUInt16BE(content.length, hello.length + 2);
+  result.writeUInt16BE(hello.readUInt16BE(at) + added, at);
+  result.writeUIntBE(hello.readUIntBE(6, 3) + added, 6, 3);
+  result.writeUInt16BE(hello.readUInt16BE(3) + added, 3);
+  return result;
+}
