@@ -115,8 +115,11 @@ async function copyObjects(source: string, target: string, roots: ReadonlySet<st
   const base = join(target, ".git", "objects", "pack", "pack");
   mkdirSync(dirname(base), { recursive: true });
   const missing = partial ? ["--missing=allow-any"] : [];
+  // git makes its temporary files in the object directory: that is ours, the source's only lends.
+  const lent = await gitText(["rev-parse", "--path-format=absolute", "--git-path", "objects"], { cwd: source });
   const hash = await gitText(["pack-objects", "--revs", "--quiet", "--delta-base-offset", "--window=0", ...missing, base], {
     cwd: source,
+    env: { GIT_OBJECT_DIRECTORY: join(target, ".git", "objects"), GIT_ALTERNATE_OBJECT_DIRECTORIES: `"${lent.replace(/["\\]/g, "\\$&")}"` },
     input: [...roots].map((id) => `${id}\n`).join(""),
   });
   // Tells git that what is missing was left out on purpose.
