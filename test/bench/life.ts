@@ -12,6 +12,7 @@ type Action = (typeof actions)[number];
  * @param rounds how often; each up and down is taken once a round, destroy and the cheap ones twice
  */
 export async function measureLife(scratch: Scratch, rounds: number, say: (line: string) => void): Promise<Table> {
+  await scratch.keepImages();
   const bare = await BareProject.copy(scratch);
   const empty = await EmptyProgram.make(scratch);
   const samples = Object.fromEntries(actions.map((action) => [action, [] as number[]])) as Record<Action, number[]>;
@@ -62,6 +63,7 @@ function figures(samples: Record<Action, readonly number[]>): Figure[] {
 function remarks(rounds: number): string[] {
   return [
     `Medians of ${rounds} round${rounds === 1 ? "" : "s"}, each with every action in turn.`,
+    "Every image is there beforehand, the workspace's too, whose build an `up` otherwise waits for.",
     "Bare: the very docker-compose.yml that the bottle rendered, with networks and volumes made and removed by Compose.",
   ];
 }

@@ -13,7 +13,7 @@ import { networkSubnets } from "../../components/subnets.ts";
 import { bottleEnvironment } from "../../scripts/setup/environment.ts";
 import { projectRoot } from "../../scripts/setup/project.ts";
 import { makeCertificates } from "../lib/certificates.ts";
-import { removeLabelled } from "../lib/cleanup.ts";
+import { labelled, removeLabelled } from "../lib/cleanup.ts";
 import { uniqueName } from "../lib/run.ts";
 import { attempt, timed, type Result } from "./processes.ts";
 
@@ -107,6 +107,17 @@ export class Scratch {
   /** Name of a service's container. */
   container(service: string): string {
     return `${this.identity.composeProject}-${service}-1`;
+  }
+
+  /**
+   * Puts unlabelled twins in the place of the bottle's own images, which go with `destroy`: from now on they are there
+   * before an `up`, as they are for bare Compose. The bottle is up.
+   */
+  async keepImages(): Promise<void> {
+    const own = ["images", "--filter", `label=bottle.instance=${this.identity.instance}`, "--format", "{{.Repository}}:{{.Tag}}"];
+    for (const image of (await timed("docker", own)).stdout.split("\n").filter((name) => name !== "" && !name.includes("<none>"))) {
+      await timed("docker", ["build", "--tag", image, "--label", "bottle.instance=", ...labelled(this.owner), "-"], { input: `FROM ${image}\n` });
+    }
   }
 
   /** Takes everything away, whatever state it is in. What cannot be removed is said on standard error. */
