@@ -38,7 +38,8 @@ export function renderPipelockConfig(input: PipelockInput): string {
     mode: "strict",
     enforce: true,
     explain_blocks: true,
-    api_allowlist: unique(all.map((entry) => entry.host)),
+    // pipelock takes no empty list; a bottle without a way out has a name that never resolves (RFC 2606).
+    api_allowlist: all.length === 0 ? ["nothing.invalid"] : unique(all.map((entry) => entry.host)),
     fetch_proxy: {
       listen: `0.0.0.0:${PIPELOCK_PORT}`,
       timeout_seconds: 300,

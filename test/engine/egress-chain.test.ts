@@ -7,7 +7,7 @@ import { PIPELOCK_IMAGE } from "../../components/manifest/schema.ts";
 import { labelled } from "../lib/cleanup.ts";
 import { startEgress, type EgressRig } from "../lib/egress-rig.ts";
 import { describeWith } from "../lib/parts.ts";
-import { ask, head, secure, tlsTunnel } from "../lib/raw-client.ts";
+import { ask, head, open, secure, tlsTunnel } from "../lib/raw-client.ts";
 import { ok, run, uniqueName, until } from "../lib/run.ts";
 import { startUpstream, type Upstream } from "../lib/upstream.ts";
 import { connect } from "node:net";
@@ -45,6 +45,8 @@ routes:
   - {name: scanned, host: scanned.test, port: ${port}, inspect: true}
   - {name: private, host: private.test, port: ${port}}
   - {name: unlisted, host: unlisted.test, port: ${port}}
+  - {name: passed-plain, host: passed.test, scheme: http, port: ${upstream.httpPort}}
+  - {name: scanned-plain, host: scanned.test, scheme: http, port: ${upstream.httpPort}, inspect: true}
 `;
     egress = await startEgress({ rules, trust: `${upstream.ca}${ca}\n`, upstream: { address, port: 8080 } });
   });
@@ -84,6 +86,20 @@ routes:
     expect({ status: answer.status, reason: answer.headers["x-bottle-refused"] }).toEqual({ status: 403, reason: "upstream_refused" });
     expect((JSON.parse(answer.body) as { message: string }).message).toContain(words);
     stream.destroy();
+  });
+
+  test("plain HTTP: pipelock reads what it inspects and nothing of what is passed through, however large", async () => {
+    const size = 12 * 2 ** 20; // more than pipelock would hold
+    const answers = new Map<string, { status: number; bytes: number }>();
+    for (const host of ["passed.test", "scanned.test"]) {
+      const stream = await open(egress.address);
+      const secret = `AKIA${"IOSFODNN7EXAMPLE"}`; // taken for an AWS key by pipelock's default patterns
+      const answer = await ask(stream, head("GET", `http://${host}:${upstream.httpPort}/bytes?n=${size}&k=${secret}`, `${host}:${upstream.httpPort}`));
+      answers.set(host, { status: answer.status, bytes: answer.body.length });
+      stream.destroy();
+    }
+    expect(answers.get("passed.test")).toEqual({ status: 200, bytes: size });
+    expect(answers.get("scanned.test")!.status).toBe(403);
   });
 
   test("a 500 KB request to a passed-through host costs at most 50 ms more than direct", async () => {

@@ -63,7 +63,7 @@ async def _run(policy: Policy, started: float, early: list[int]) -> None:
         raise StartError(f"{error.filename}: {error.strerror}; is it mounted, and owned by uid {os.getuid()}?") from None
     except (ValueError, TypeError, SSL.Error) as error:
         raise StartError(f"{CA} or {TRUST} is not as it should be: {type(error).__name__}") from None
-    layers.install()
+    layers.install(lambda host: policy.rules.inspected(host))
 
     def reload() -> None:
         policy.reload()

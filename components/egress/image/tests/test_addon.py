@@ -183,14 +183,15 @@ def test_a_server_cannot_switch_protocols_unasked(egress):
     assert flow.error and flow.error.msg == "Connection killed."
 
 
-def test_plain_http_goes_on_in_absolute_form(egress):
-    flow = ask(egress, "http://docs.example.com:80/x", plain=True)
+@pytest.mark.parametrize(("host", "form"), [("scanned.example.com", b"scanned.example.com"), ("docs.example.com", b"")])
+def test_plain_http_is_in_absolute_form_only_where_pipelock_inspects(egress, host, form):
+    flow = ask(egress, f"http://{host}:80/x", plain=True)
     assert reason(flow) is None
-    assert flow.request.data.authority == b"docs.example.com" and flow.request.headers["host"] == "docs.example.com"
+    assert flow.request.data.authority == form and flow.request.headers["host"] == host
     # ... also where the client tunnelled it
-    flow = ask(egress, "http://docs.example.com/x")
-    assert reason(flow) is None and flow.request.data.authority == b"docs.example.com"
-    assert (flow.request.scheme, flow.request.host, flow.request.port) == ("http", "docs.example.com", 80)
+    flow = ask(egress, f"http://{host}/x")
+    assert reason(flow) is None and flow.request.data.authority == form
+    assert (flow.request.scheme, flow.request.host, flow.request.port) == ("http", host, 80)
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,10 @@ def ask(tmp_path, authority, monkeypatch):
     """ask(host, behaviour): status and reason of a request to `host` while pipelock does `behaviour(reader, writer)`."""
     monkeypatch.setattr(handler, "CONNECT_TIMEOUT", 0.3)
     monkeypatch.setattr(upstream, "CONNECT_TIMEOUT", 0.3)
-    layers.install()
     (tmp_path / "rules.yaml").write_text(RULES)
     policy = Policy(tmp_path / "rules.yaml", tmp_path / "tokens", tmp_path / "status.json")
     policy.start()
+    layers.install(policy.rules.inspected)
 
     async def run(host, behaviour):
         async def serve(reader, writer):

@@ -148,8 +148,9 @@ class Egress:
         request.headers = http.Headers(fields)
         request.data.host, request.data.port = facts.host, facts.port
         if facts.scheme == "http":
-            # pipelock takes plain HTTP in absolute form only.
-            request.data.scheme, request.data.authority = b"http", authority
+            # In absolute form pipelock reads plain HTTP and holds the whole body (10 MB of a package index
+            # for minutes); what it is not to inspect goes through a tunnel.
+            request.data.scheme, request.data.authority = b"http", authority if decision.inspect else b""
         # pipelock ends an inspected connection after each response: one that is used again may be lost.
         request.last_on_connection = decision.inspect
         exchange = Exchange.of(flow)

@@ -4,14 +4,19 @@
 - A refusal is sent before the request's body has come, which is dropped instead of held.
 - An idempotent request that a kept connection lost is sent again; a failed CONNECT shows pipelock's reason.
 - An upgraded connection is relayed raw: mitmproxy would keep every WebSocket message in memory.
+- Plain HTTP that pipelock is not to inspect goes to it by CONNECT.
 - Trailers, on which mitmproxy's HTTP/1 gives up, are dropped (RFC 9110 §6.5.1 allows that).
 """
+
+from collections.abc import Callable
 
 import h11
 from h11._readers import ChunkedReader
 from mitmproxy.proxy import commands
 from mitmproxy.proxy import events
+from mitmproxy.proxy import context
 from mitmproxy.proxy import layer
+from mitmproxy.proxy import tunnel
 from mitmproxy.proxy.layers import http as http_layers
 from mitmproxy.proxy.layers import tcp
 from mitmproxy.proxy.layers.http import _http1
@@ -171,7 +176,15 @@ class Stream(http_layers.HttpStream):
 class UpstreamConnect(_upstream_proxy.HttpUpstreamProxy):
     """The CONNECT to pipelock, with the reason of a refusal kept."""
 
+    inspected: Callable[[str], bool] = staticmethod(lambda host: True)
+    """Whether pipelock is to read the host's plain HTTP; set by install()."""
     _refusal: bytes = b""
+
+    @classmethod
+    def make(cls, ctx: context.Context, send_connect: bool) -> tunnel.LayerStack:
+        """mitmproxy asks plain HTTP of an upstream proxy in absolute form; here only of hosts that it inspects."""
+        host = ctx.server.address[0] if ctx.server.address else ""
+        return super().make(ctx, send_connect or not cls.inspected(host))
 
     def start_handshake(self) -> Commands[None]:
         self.conn.tunnel = self.tunnel_connection  # type: ignore[attr-defined]
@@ -239,8 +252,12 @@ def _error_response(status_code: int, message: str = "") -> bytes:
 _make_body_reader = _http1.make_body_reader
 
 
-def install() -> None:
-    """Puts these in mitmproxy's place. It builds its layers by module-level names, so those are replaced."""
+def install(inspected: Callable[[str], bool]) -> None:
+    """Puts these in mitmproxy's place. It builds its layers by module-level names, so those are replaced.
+
+    `inspected` says whether pipelock is to read a host's traffic.
+    """
+    UpstreamConnect.inspected = staticmethod(inspected)
     _http1.make_body_reader = _body_reader
     _http1.make_error_response = _error_response
     http_layers.Http1Server = Server1

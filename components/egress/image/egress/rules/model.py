@@ -75,6 +75,10 @@ class Rules:
         """All `hosts` entries whose pattern covers the host, in the file's order."""
         return self._hosts.lookup(host)
 
+    def inspected(self, host: str) -> bool:
+        """Whether pipelock reads what goes to the host; one answer a host, as pipelock decides by host."""
+        return any(entry.inspect for entry in self.routes_for(host) or self.hosts_for(host))
+
     @property
     def required_tokens(self) -> set[str]:
         """Ids of tokens without which a route answers 503."""
