@@ -33,8 +33,8 @@ describe("pipelock.yaml", () => {
     await expect(text).toMatchFileSnapshot("snapshots/pipelock.yaml");
   });
 
-  it("of a bottle that may reach nothing: enforced, with an empty allowlist", () => {
-    expect(config({})).toMatchObject({ mode: "strict", enforce: true, api_allowlist: [], tls_interception: { passthrough_domains: [] }, ssrf: { ip_allowlist: [...subnets].sort() } });
+  it("of a bottle that may reach nothing: enforced, with a name that never resolves, as pipelock takes no empty list", () => {
+    expect(config({})).toMatchObject({ mode: "strict", enforce: true, api_allowlist: ["nothing.invalid"], tls_interception: { passthrough_domains: [] }, ssrf: { ip_allowlist: [...subnets].sort() } });
   });
 
   it("looks for secrets in every credential header but those that egress writes on inspected hosts", () => {
@@ -64,7 +64,7 @@ describe("pipelock.yaml", () => {
         const { hosts, routes } = manifest.network;
         const rendered = parse(renderPipelockConfig({ subnets, hosts, routes })) as Config;
         const all = [...hosts, ...routes];
-        expect(new Set(rendered.api_allowlist)).toEqual(new Set(all.map(({ host }) => host)));
+        expect(new Set(rendered.api_allowlist)).toEqual(new Set(all.length === 0 ? ["nothing.invalid"] : all.map(({ host }) => host)));
         expect(new Set(rendered.tls_interception.passthrough_domains)).toEqual(new Set(all.filter(({ inspect }) => !inspect).map(({ host }) => host)));
       }),
     );
