@@ -1,74 +1,9 @@
 // What a Bottle asks Pulumi to make, in preview and in an update, and in which order.
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { Bottle } from "../../components/bottle.ts";
-import type { Machine } from "../../components/machine/machine.ts";
-import type { BottleArgs } from "../../components/stack.ts";
-import { withEnvironment } from "./fake-program.ts";
-import { bottleArgs, identity, machine, temporaryFolder, type Config } from "./fixtures.ts";
-import { record, type Outputs, type Registration } from "./pulumi-recorder.ts";
-
-const KEY = "-----BEGIN EC PRIVATE KEY-----\nthe key\n";
-const outputs: Outputs = (type, name, inputs) => {
-  if (type.endsWith(":PrivateKey")) return { ...inputs, privateKeyPem: KEY };
-  if (type.endsWith(":SelfSignedCert")) return { ...inputs, certPem: `certificate of ${name}\n` };
-  // The engine adds IPv6 to what was asked for, in any order.
-  if (type.endsWith(":Network")) return { ...inputs, ipamConfigs: [{ subnet: "fd00::/64", gateway: "fd00::1" }, ...(inputs["ipamConfigs"] as object[])] };
-  return inputs;
-};
-
-const withRoutes: Config = {
-  network: {
-    hosts: ["docs.example.com"],
-    routes: [
-      { host: "api.example.com", name: "api", auth: { variable: "API_TOKEN" } },
-      { host: "git.example.com", name: "git", auth: { secret: "s3cret-of-git", scheme: "basic", username: "u" } },
-    ],
-  },
-};
-const withoutEgress: Config = { network: { hosts: ["docs.example.com"] } };
-
-/** Registrations by `type name`, where the name is without the bottle's own. */
-class Recorded {
-  readonly all: readonly Registration[];
-
-  constructor(all: readonly Registration[]) {
-    this.all = all;
-  }
-
-  /** The one resource of this kind and name; its type's last word will do. */
-  get(kind: string, name: string): Registration {
-    const found = this.all.filter((resource) => resource.type.endsWith(kind) && resource.name === name);
-    expect(found, `${kind} ${name}`).toHaveLength(1);
-    return found[0]!;
-  }
-
-  command = (name: string) => this.get("local:Command", name);
-  get commands(): Registration[] {
-    return this.all.filter(({ type }) => type.endsWith("local:Command"));
-  }
-
-  /** URNs that must be there before a resource: its dependencies, its parents', and theirs. */
-  before(resource: Registration): Set<string> {
-    const byUrn = new Map(this.all.map((other) => [other.urn, other]));
-    const seen = new Set<string>();
-    const queue = [resource.urn];
-    for (let urn = queue.pop(); urn !== undefined; urn = queue.pop()) {
-      const found = byUrn.get(urn);
-      for (const next of [...(found?.dependencies ?? []), ...(found?.parent ? [found.parent] : [])]) {
-        if (!seen.has(next)) queue.push(next);
-        seen.add(next);
-      }
-    }
-    return seen;
-  }
-}
-
-async function bottle(args: BottleArgs, preview = false): Promise<Recorded> {
-  return new Recorded(await record(() => void new Bottle("b", args), { preview, outputs }));
-}
+import { bottleArgs, identity, machine } from "./fixtures.ts";
+import { bottle, KEY, withoutEgress, withRoutes, type Recorded } from "./recorded-bottle.ts";
 
 describe.each([
   ["with routes", withRoutes, ["b-agent-image", "b-egress-image", "b-egress-rules", "b-pipelock-image", "b-up"]],
@@ -280,38 +215,6 @@ describe("another engine", () => {
   });
 });
 
-describe("secrets", () => {
-  it("are in no input but secret ones, and tokens of the environment in none at all", async () => {
-    withEnvironment({ API_TOKEN: "t0ken-of-api" });
-    const update = await bottle(bottleArgs(withRoutes));
-    const holders = (text: string) => update.all.flatMap(({ name, inputs }) => Object.entries(inputs).flatMap(([key, value]) => (JSON.stringify(value).includes(text) ? [`${name}: ${key}`] : [])));
-    expect(holders("t0ken-of-api")).toEqual([]);
-    expect(holders("s3cret-of-git")).toEqual(["b-egress-tokens: stdin"]);
-    expect(new Set(holders("the key"))).toEqual(new Set(["b-pipelock-ca: privateKeyPem", "b-egress-ca: privateKeyPem", "b-pipelock-ca-files: stdin", "b-egress-ca-files: stdin"]));
-    const secret = update.all.flatMap(({ name, secret: inputs }) => inputs.map((input) => `${name}: ${input}`));
-    for (const holder of [...holders("s3cret-of-git"), ...holders("the key")]) expect(secret).toContain(holder);
-  });
-
-  it("leave the Compose file readable: nothing in it is marked secret", async () => {
-    const update = await bottle(bottleArgs(withRoutes));
-    expect(update.command("b-up").secret).toEqual([]);
-    expect(update.command("b-egress-rules").secret).toEqual([]);
-  });
-
-  it("of the environment are named to the command that writes them, which has a random revision only", async () => {
-    const { inputs } = (await bottle(bottleArgs(withRoutes))).command("b-egress-tokens");
-    expect(inputs["environment"]).toEqual({
-      ...machine.engine.environment,
-      COMPOSE_PROJECT: identity.composeProject,
-      OWNER: "1234:1235",
-      TOKEN_FOLDER: machine.tokenFolder,
-      TOKENS: "API_TOKEN",
-      REVISION: "revision-1",
-    });
-    expect(JSON.parse(inputs["stdin"] as string)).toEqual({ secret_git: "s3cret-of-git" });
-  });
-});
-
 describe("a bottle without egress", () => {
   it("has no egress, no rules and no tokens, but egress's authority and every network, so that a first route leaves the agent alone", async () => {
     const update = await bottle(bottleArgs(withoutEgress));
@@ -321,66 +224,5 @@ describe("a bottle without egress", () => {
     const { services, networks } = parse(update.command("b-up").inputs["stdin"] as string) as { services: object; networks: object };
     expect(Object.keys(services)).toEqual(["pipelock", "agent"]);
     expect(Object.keys(networks)).toEqual(["internal", "transit", "egress"]);
-  });
-});
-
-describe("a change does the least", () => {
-  /** `resource: input` of what differs between two bottles in one project. */
-  async function changed(before: Config, after: Config, machineAfter: Partial<Machine> = {}): Promise<string[]> {
-    const project = temporaryFolder();
-    mkdirSync(join(project, "state/review-one"), { recursive: true });
-    writeFileSync(join(project, "state/review-one/.generation"), "generation-1");
-    writeFileSync(join(project, "one.md"), "one");
-    writeFileSync(join(project, "two.md"), "two");
-    const first = await bottle({ ...bottleArgs(before), project });
-    const second = await bottle({ ...bottleArgs(after, machineAfter), project });
-    const key = ({ type, name }: Registration) => `${type} ${name}`;
-    const old = new Map(first.all.map((resource) => [key(resource), resource]));
-    const ids = (value: unknown) => JSON.stringify(value)?.replaceAll(/-id-\d+/g, ""); // the mock makes all anew
-    const differs = second.all.flatMap((resource) => {
-      const was = old.get(key(resource));
-      if (was === undefined) return [`${resource.name}: new`];
-      const inputs = new Set([...Object.keys(was.inputs), ...Object.keys(resource.inputs)]);
-      return [...inputs].filter((input) => ids(was.inputs[input]) !== ids(resource.inputs[input])).map((input) => `${resource.name}: ${input}`);
-    });
-    const now = new Set(second.all.map(key));
-    return [...differs, ...first.all.filter((resource) => !now.has(key(resource))).map(({ name }) => `${name}: gone`)].sort();
-  }
-  const network = (value: object): Config => ({ network: { routes: [{ host: "api.example.com" }], ...value } });
-  const agent = (value: object): Config => ({ agent: { claude: { login: "none" }, ...value }, ...network({}) });
-
-  it("nothing: no difference", async () => {
-    expect(await changed(withRoutes, withRoutes)).toEqual([]);
-  });
-
-  it("a new allowed host: pipelock and egress in place", async () => {
-    expect(await changed(network({}), network({ hosts: ["new.example.com"] }))).toEqual(["b-egress-rules: stdin", "b-pipelock-config: stdin"]);
-  });
-
-  it("a route's paths: egress in place", async () => {
-    expect(await changed(network({}), { network: { routes: [{ host: "api.example.com", paths: ["/v1/**"] }] } })).toEqual(["b-egress-rules: stdin"]);
-  });
-
-  it("another prompt: provisioning", async () => {
-    expect(await changed(agent({ prompt: "one.md" }), agent({ prompt: "two.md" }))).toEqual(["b-agent-provision: environment", "b-agent-provision: stdin"]);
-  });
-
-  it("another limit: the Compose project", async () => {
-    expect(await changed(agent({}), agent({ limits: { memory: "2g" } }))).toEqual(["b-up: stdin"]);
-  });
-
-  it("another token: egress, in place", async () => {
-    expect(await changed(withRoutes, withRoutes, { tokenRevision: "revision-2" })).toEqual(["b-egress-tokens: environment", "b-up: environment"]);
-  });
-
-  it("the first route: egress joins; agent, networks and authorities stay", async () => {
-    const withRoute = { network: { hosts: ["docs.example.com"], routes: [{ host: "api.example.com" }] } };
-    expect(await changed(withoutEgress, withRoute)).toEqual(["b-egress-image: new", "b-egress-image: new", "b-egress-rules: new", "b-egress-tokens: new", "b-pipelock-config: stdin", "b-up: stdin"]);
-    const agentOf = async (config: Config) => {
-      const { services } = parse((await bottle(bottleArgs(config))).command("b-up").inputs["stdin"] as string) as { services: { agent: Record<string, unknown> } };
-      const { depends_on: _order, ...agentService } = services.agent; // no part of what Compose compares
-      return agentService;
-    };
-    expect(await agentOf(withRoute)).toEqual(await agentOf(withoutEgress));
   });
 });
