@@ -4,7 +4,7 @@ import { EmptyProgram } from "./empty.ts";
 import { median, type Figure, type Table, type Target } from "./figures.ts";
 import type { Scratch } from "./scratch.ts";
 
-const actions = ["bareUp", "bareAgain", "bareDown", "emptyPreview", "up", "upWithPreview", "again", "preview", "change", "destroy"] as const;
+const actions = ["bareUp", "bareAgain", "bareDown", "emptyPreview", "nothingPreview", "up", "upWithPreview", "again", "preview", "change", "destroy"] as const;
 type Action = (typeof actions)[number];
 
 /**
@@ -29,9 +29,10 @@ export async function measureLife(scratch: Scratch, rounds: number, say: (line: 
     samples.bareDown.push(down);
     await take("up", "up", "--yes", "--skip-preview");
     for (let twice = 0; twice < 2; twice++) {
-      samples.emptyPreview.push(await empty.preview());
+      samples.emptyPreview.push(await empty.preview("sdk"));
       await take("preview", "preview", "--expect-no-changes");
     }
+    samples.nothingPreview.push(await empty.preview("nothing"));
     await take("again", "up", "--yes", "--skip-preview", "--expect-no-changes");
     scratch.allow([`new-${round}.bottle-bench.test`]);
     await take("change", "up", "--yes", "--skip-preview");
@@ -55,6 +56,7 @@ function figures(samples: Record<Action, readonly number[]>): Figure[] {
     row("up with preview", "upWithPreview", "bare up", "bareUp", atMost(of("bareUp") + 8, "bare + 8 s")),
     row("up, nothing changed", "again", "bare up again", "bareAgain"),
     row("preview, nothing changed", "preview", "empty program", "emptyPreview", atMost(1.5 * of("emptyPreview"), "1.5 × empty program")),
+    { what: "preview of a program without a line of code", unit: "s", value: of("nothingPreview"), beside: { name: "empty program", value: of("emptyPreview") }, samples: samples.nothingPreview },
     row("up, one more allowed host (reload in place)", "change", "bare up again", "bareAgain"),
     row("destroy", "destroy", "bare down", "bareDown", atMost(of("bareDown") + 4, "bare + 4 s")),
   ];
@@ -63,6 +65,7 @@ function figures(samples: Record<Action, readonly number[]>): Figure[] {
 function remarks(rounds: number): string[] {
   return [
     `Medians of ${rounds} round${rounds === 1 ? "" : "s"}, each with every action in turn.`,
+    "Empty program: what `pulumi new` writes, with the bottle's runtime options; it loads the Pulumi SDK and makes no resource.",
     "Every image is there beforehand, the workspace's too, whose build an `up` otherwise waits for.",
     "Bare: the very docker-compose.yml that the bottle rendered, with networks and volumes made and removed by Compose.",
   ];
