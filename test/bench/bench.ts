@@ -50,6 +50,7 @@ async function bench(): Promise<Report> {
 }
 
 function remarks(about: Readonly<Record<string, string>>): string[] {
+  if (!wanted.has("proxy")) return [];
   return [
     `Client, upstream and sidecars share this machine's CPUs (${about["cpu"]}): with few of them the client's and the upstream's own work is in every figure, most of all in requests/s. Differences below × 1.5 mean nothing.`,
     "Targets from DESIGN.md §6 were measured on another machine of 2 cores: where this one is slower, look at the ratio to direct.",
