@@ -8,6 +8,7 @@ import { Egress } from "./egress/egress.ts";
 import { needsEgress } from "./egress/rules.ts";
 import { PROXY_NAME, PROXY_PORT } from "./egress/service.ts";
 import { covers } from "./manifest/hosts.ts";
+import type { Route } from "./manifest/manifest.ts";
 import { metadata } from "./metadata.ts";
 import { Networks, networkName } from "./networks.ts";
 import { Pipelock } from "./pipelock/pipelock.ts";
@@ -92,7 +93,11 @@ export class Bottle extends pulumi.ComponentResource {
 
 function share(args: BottleArgs): SharedArgs {
   const { identity, manifest, machine, project } = args;
-  const { hosts, routes } = manifest.network;
+  const { hosts } = manifest.network;
+  const odd = machine.packages.ports.map(
+    ({ host, scheme, port }): Route => ({ name: `mirror-${host.replaceAll(".", "-")}-${port}`, host, scheme, port, websocket: false, inspect: false, private: [] }),
+  );
+  const routes = [...manifest.network.routes, ...odd.filter(({ host }) => !manifest.network.routes.some((route) => covers(route.host, host)))];
   const folder = stateFolder(project, identity.slug);
   // A mirror that the manifest names itself keeps what it says there.
   const mirrors = machine.packages.hosts.filter((host) => ![...hosts, ...routes].some((entry) => covers(entry.host, host)));

@@ -18,7 +18,7 @@ export interface MetadataArgs extends SharedArgs {
 
 export function metadata(args: MetadataArgs): pulumi.Output<object> {
   const { identity, machine, manifest, networks } = args;
-  return pulumi.all([networks.ids, authorityFingerprints(args.authorities)]).apply(([ids, authorities]) => ({
+  return pulumi.all([networks.ids, authorityFingerprints(args.authorities, machine.trust.hash)]).apply(([ids, authorities]) => ({
     format: FORMAT,
     slug: identity.slug,
     stack: identity.stack,
@@ -37,9 +37,9 @@ export function metadata(args: MetadataArgs): pulumi.Output<object> {
   }));
 }
 
-/** A service reads its CA key at start only: a new fingerprint tells `up` to restart it. */
-function authorityFingerprints(authorities: Readonly<Record<string, CertificateAuthority>>): pulumi.Output<Record<string, string>> {
+/** A service reads its CA key and its roots at start only: a new fingerprint tells `up` to restart it. */
+function authorityFingerprints(authorities: Readonly<Record<string, CertificateAuthority>>, trust: string): pulumi.Output<Record<string, string>> {
   return pulumi
-    .all(Object.entries(authorities).map(([name, authority]) => authority.certificatePem.apply((pem) => [name, createHash("sha256").update(pem).digest("hex").slice(0, 16)] as const)))
+    .all(Object.entries(authorities).map(([name, authority]) => authority.certificatePem.apply((pem) => [name, createHash("sha256").update(pem).update(trust).digest("hex").slice(0, 16)] as const)))
     .apply((entries) => Object.fromEntries(entries));
 }

@@ -6,6 +6,7 @@ import { Image } from "../images/image.ts";
 import { agentImage } from "../images/plan.ts";
 import { nodeScript, quiet } from "../script.ts";
 import type { ServiceSpec } from "../service-spec.ts";
+import { dockerCommand } from "../machine/engine.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import type { SharedArgs } from "../shared.ts";
 import { claudeEnvironment } from "./claude.ts";
@@ -54,7 +55,7 @@ export class Agent extends pulumi.ComponentResource {
       ...(mounted === undefined && { workspace: { name: `${identity.composeProject}-workspace-${workspace.seed}`, labels: workspaceLabels } }),
     };
     this.container = `${identity.composeProject}-agent-1`;
-    const engine = machine.engine.context === undefined ? "docker" : `docker --context ${machine.engine.context}`;
+    const engine = dockerCommand(machine.engine);
     this.attach = `${engine} exec -it ${this.container} ${manifest.agent.kind === "preset" ? "claude" : "sh"}`;
     this.saveWork = mounted === undefined ? renderSaveWork({ identity, image: workspace.image, ...machine.agentUser }) : ":";
     this.needs = [image.ready, workspace.ready];

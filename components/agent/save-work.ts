@@ -76,14 +76,14 @@ if [ $# = 1 ] && [ "\${1%.bundle}" != "$1" ]; then cat "$1"; else tar -C $out -c
 `;
 
 /**
- * Renders the script. It expects `$state` to be the bottle's folder and writes
+ * Renders the script. It expects `$state` to be the bottle's folder and a function `limited SECONDS COMMAND`, and writes
  * `work-<UTC time>.bundle` (or `.tar.gz`) there, 0600, one for each workspace volume with work.
  */
 export function renderSaveWork({ identity, image, uid, gid }: SaveWorkInput): string {
   return `umask 077
 for volume in $(docker volume ls --quiet --filter label=bottle.instance=${identity.instance} --filter label=bottle.volume=${workspaceLabels["bottle.volume"]}); do
   part="$state/.work.$$"
-  ( ulimit -f ${BLOCKS}; exec timeout ${TIMEOUT} docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges:true --user ${uid}:${gid} \\
+  ( ulimit -f ${BLOCKS}; limited ${TIMEOUT} docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges:true --user ${uid}:${gid} \\
     --label bottle.instance=${identity.instance} --pull never --env HOME=/tmp --volume /tmp --volume "$volume:/volume:ro" --entrypoint sh \\
     ${shellQuote(image)} -c ${shellQuote(inContainer)} ) > "$part" || echo "the work in volume $volume could not be saved in full" >&2
   if [ -s "$part" ]; then

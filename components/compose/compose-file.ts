@@ -20,7 +20,7 @@ const logging = { driver: "json-file", options: { "max-size": "10m", "max-file":
  * Renders the Compose file of a bottle. It holds no value of an inherited variable, no token and
  * no output of a Pulumi resource: a policy reads all of it in the first preview.
  *
- * @returns YAML.
+ * @returns YAML; strings are quoted, as Compose reads a bare 2026-11-24 as a date.
  */
 export function renderComposeFile(input: ComposeInput): string {
   const { identity, services, networks, volumes } = input;
@@ -34,7 +34,7 @@ export function renderComposeFile(input: ComposeInput): string {
       ),
     }),
   };
-  return `# Rendered by bottle at every \`pulumi up\`; edits are lost.\n${stringify(document, { lineWidth: 0 })}`;
+  return `# Rendered by bottle at every \`pulumi up\`; edits are lost.\n${stringify(document, { lineWidth: 0, defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN", aliasDuplicateObjects: false })}`;
 }
 
 function renderService(service: ServiceSpec, identity: Identity): Record<string, unknown> {

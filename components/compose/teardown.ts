@@ -22,9 +22,10 @@ export function renderDown(identity: Identity, stateRoot: string, saveWork: stri
   return `set -u; umask 077
 state=${shellQuote(stateRoot)}
 ${engineAnswers}
+limited() { if command -v timeout >/dev/null; then timeout "$@"; else shift; "$@"; fi; } # macOS has no timeout
 mkdir -p "$state"
 { echo "== $(date -u +%Y-%m-%dT%H:%M:%SZ) ${identity.composeProject}"
-  timeout 60 docker compose -p ${project} logs --timestamps --no-color 2>&1 || echo "(the logs could not be read in full)"
+  limited 60 docker compose -p ${project} logs --timestamps --no-color 2>&1 || echo "(the logs could not be read in full)"
 } >> "$state/compose.log" 2>/dev/null || echo "compose.log could not be written" >&2
 (
 ${saveWork}
@@ -48,10 +49,10 @@ ${engineAnswers}
 ${removeAll("containers", `docker ps --all --quiet ${filter(identity)}`, "docker rm --force --volumes")}
 ${removeAll("networks", `docker network ls --quiet ${filter(identity)}`, "docker network rm")}
 ${removeAll("volumes", `docker volume ls --quiet ${filter(identity)}`, "docker volume rm --force")}
-${removeAll("images", `docker images --quiet --no-trunc ${filter(identity)} | sort -u`, "docker rmi --force")}
+${removeAll("images", `docker images --quiet --no-trunc ${filter(identity)}`, "docker rmi --force")}
 ${tokenFolder === undefined ? "" : `rm -rf ${shellQuote(tokenFolder)}; rmdir ${shellQuote(tokenFolder.replace(/\/[^/]+$/, ""))} 2>/dev/null`}
 if [ -d "$state" ]; then
-  find "$state" -mindepth 1 -maxdepth 1 ${kept} -exec rm -rf {} +
+  find "$state" -mindepth 1 -maxdepth 1 ${kept} -exec rm -rf {} + || { echo "files under $state could not be removed" >&2; exit 1; }
   rmdir "$state" 2>/dev/null
 fi
 exit 0
@@ -66,6 +67,6 @@ function filter(identity: Identity): string {
 function removeAll(what: string, list: string, remove: string): string {
   return `ids=$(${list}) || exit 1
 if [ -n "$ids" ]; then
-  out=$(${remove} $ids 2>&1) || { echo "${what} of this bottle could not be removed: $out" >&2; exit 1; }
+  out=$(${remove} $(printf '%s\n' $ids | sort -u) 2>&1) || { echo "${what} of this bottle could not be removed: $out" >&2; exit 1; }
 fi`;
 }

@@ -45,5 +45,5 @@ export function renderRules(input: RulesInput): string {
     })),
   };
   const revision = createHash("sha256").update(JSON.stringify(rules)).digest("hex").slice(0, 16);
-  return stringify({ revision, ...rules }, { lineWidth: 0, aliasDuplicateObjects: false });
+  return stringify({ revision, ...rules }, { lineWidth: 0, defaultStringType: "QUOTE_DOUBLE", aliasDuplicateObjects: false });
 }

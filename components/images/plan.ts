@@ -1,4 +1,5 @@
 // Which images a bottle needs and how each comes to be. Pure but for reading build contexts.
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Identity } from "../identity.ts";
@@ -26,13 +27,18 @@ export function agentImage({ manifest, identity, project, trust }: PlanInput): I
   if (agent.build !== undefined) {
     const { dockerfile, target, args } = agent.build;
     const context = resolve(project, agent.build.context);
-    const hash = contextHash(context, { dockerfile, target, args });
+    const hash = hashIfThere(context, { dockerfile, target, args });
     return {
       image: `${identity.composeProject}-agent:${hash}`,
       build: { context, dockerfile, target, args, labels: { ...identity.labels }, trust },
     };
   }
   return ours("agent-claude", contexts.claude, { BASE: images.base, CLAUDE_CODE_VERSION: agent.claude.version }, trust);
+}
+
+/** A missing context is a fault of the machine, told elsewhere. */
+function hashIfThere(context: string, extra: unknown): string {
+  return existsSync(context) ? contextHash(context, extra) : "missing";
 }
 
 export function egressImage({ manifest, trust }: PlanInput): ImageRequest {

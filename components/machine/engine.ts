@@ -39,7 +39,14 @@ export async function findEngine(): Promise<Engine> {
   if (code !== 0 || !name || !endpoint || name === "default") {
     return { environment: { DOCKER_HOST: endpoint || DEFAULT_HOST }, host: endpoint || DEFAULT_HOST };
   }
-  return { environment: { DOCKER_CONTEXT: name }, host: endpoint, context: name };
+  // A DOCKER_HOST of the shell that runs a later destroy would win over the context.
+  return { environment: { DOCKER_CONTEXT: name, DOCKER_HOST: "" }, host: endpoint, context: name };
+}
+
+/** The Docker CLI as people call it to reach this engine. */
+export function dockerCommand(engine: Engine): string {
+  if (engine.context !== undefined) return `docker --context ${engine.context}`;
+  return engine.host === DEFAULT_HOST ? "docker" : `docker --host ${engine.host}`;
 }
 
 /** True where the engine sees this machine's files, as bind mounts need. */

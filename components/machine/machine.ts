@@ -39,7 +39,7 @@ export async function lookAtMachine(project: string, identity: Identity, manifes
   const subnet = manifest.network.subnet ?? bottleSubnet(manifest.network.pool, identity.instance);
   const faults: string[] = [];
   const [packages, found] = await Promise.all([
-    packageHosts(manifest.network.packages).catch((error: Error): PackageHosts => (faults.push(error.message), { hosts: [], environment: {} })),
+    packageHosts(manifest.network.packages).catch((error: Error): PackageHosts => (faults.push(error.message), { hosts: [], ports: [], environment: {} })),
     machineFaults({
       project,
       identity,
@@ -57,6 +57,9 @@ export async function lookAtMachine(project: string, identity: Identity, manifes
     faults.push((error as Error).message);
   }
   const folder = tokenFolder(identity.instance);
+  if (folder === undefined && manifest.secrets.size > 0) {
+    faults.push("bottle:network.routes: auth.secret needs a folder in memory (/dev/shm or /run/user), which this machine lacks; give the token by auth.variable");
+  }
   return {
     engine,
     subnet,

@@ -5,7 +5,10 @@ import { run } from "./run.ts";
 export type PackageClient = "npm" | "pip" | "apt";
 
 export interface PackageHosts {
+  /** Hosts on the usual ports. */
   readonly hosts: readonly string[];
+  /** Mirrors on a port of their own. */
+  readonly ports: readonly { readonly host: string; readonly scheme: "http" | "https"; readonly port: number }[];
   /** Variables that point the agent's own clients at the same place; never with credentials. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -18,15 +21,28 @@ export interface PackageHosts {
 export async function packageHosts(clients: readonly PackageClient[]): Promise<PackageHosts> {
   const answers = await Promise.all(clients.map((client) => asks[client]()));
   return {
-    hosts: [...new Set(answers.flatMap((answer) => answer.hosts))].sort(),
+    ...placed(answers.flatMap((answer) => answer.urls)),
     environment: Object.assign({}, ...answers.map((answer) => answer.environment)) as Record<string, string>,
   };
 }
 
-const asks: Record<PackageClient, () => Promise<PackageHosts>> = {
+interface Answer {
+  readonly urls: readonly URL[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** URL leaves a scheme's usual port out. */
+function placed(urls: readonly URL[]): Pick<PackageHosts, "hosts" | "ports"> {
+  const odd = new Map(
+    urls.filter((url) => url.port !== "").map((url) => [url.origin, { host: url.hostname, scheme: url.protocol === "http:" ? ("http" as const) : ("https" as const), port: Number(url.port) }]),
+  );
+  return { hosts: [...new Set(urls.filter((url) => url.port === "").map((url) => url.hostname))].sort(), ports: [...odd.values()] };
+}
+
+const asks: Record<PackageClient, () => Promise<Answer>> = {
   async npm() {
     const url = await firstUrl("npm", ["npm"], ["config", "get", "registry"]);
-    return { hosts: [url.hostname], environment: { NPM_CONFIG_REGISTRY: url.href } };
+    return { urls: [url], environment: { NPM_CONFIG_REGISTRY: url.href } };
   },
   async pip() {
     // pip knows its default index and the host its files are on; the configuration may say otherwise.
@@ -38,15 +54,17 @@ const asks: Record<PackageClient, () => Promise<PackageHosts>> = {
       "v = dict(c.items())\n" +
       "pick = lambda k: v.get(':env:.' + k) or v.get('install.' + k) or v.get('global.' + k)\n" +
       "print(pick('index-url') or PyPI.simple_url)\n" +
-      "for u in (pick('extra-index-url') or '').split(): print(u)\n" +
+      "for u in (pick('extra-index-url') or '').split(): print('extra ' + u)\n" +
       "if not pick('index-url'): print('https://' + PyPI.file_storage_domain)\n";
     const text = await answer("pip", ["python3", "python"], ["-c", script]);
-    const urls = text.split("\n").map((line) => clean(line));
-    return { hosts: urls.map((url) => url.hostname), environment: { PIP_INDEX_URL: urls[0]!.href } };
+    const lines = text.split("\n");
+    const urls = lines.map((line) => clean(line.replace(/^extra /, "")));
+    const extra = urls.filter((_, index) => lines[index]!.startsWith("extra ")).map((url) => url.href);
+    return { urls, environment: { PIP_INDEX_URL: urls[0]!.href, ...(extra.length > 0 && { PIP_EXTRA_INDEX_URL: extra.join(" ") }) } };
   },
   async apt() {
     const text = await answer("apt", ["apt-get"], ["indextargets", "--format", "$(SITE)"]);
-    return { hosts: [...new Set(text.split("\n"))].filter((site) => site.includes("://")).map((site) => clean(site).hostname), environment: {} };
+    return { urls: [...new Set(text.split("\n"))].filter((site) => site.includes("://")).map(clean), environment: {} };
   },
 };
 

@@ -139,6 +139,12 @@ function normalizeRoute(input: RouteInput, name: string): Route {
   };
 }
 
+/**
+ * What Claude Code 2.1 asks of its API, seen on the wire and in its program. No more: with the
+ * credential put on, /v1/files or /v1/organizations would be the agent's too.
+ */
+const claudePaths = ["/v1/messages", "/v1/messages/count_tokens", "/v1/models", "/v1/models/*", "/api/claude_code/settings", "/api/claude_code/policy_limits"];
+
 /** Claude Code's own login, unless the manifest has its own route to the API. */
 function addClaudeRoute(login: "api-key" | "subscription" | "none", hosts: AllowedHost[], routes: Route[], name: string): void {
   const host = "api.anthropic.com";
@@ -149,7 +155,7 @@ function addClaudeRoute(login: "api-key" | "subscription" | "none", hosts: Allow
     scheme: "https",
     port: 443,
     methods: ["GET", "POST"],
-    paths: ["/v1/**", "/api/**"],
+    paths: [...claudePaths],
     websocket: false,
     inspect: false,
     private: [],

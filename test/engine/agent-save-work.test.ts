@@ -30,7 +30,7 @@ describeWith(["engine", "base"], "saving the agent's work", () => {
     const container = await agent.start(workspace, { volumes: { "/workspace": volume, "/home/agent": await agent.volume() } });
     const state = mkdtempSync(at("state-"));
     const save = async () => {
-      const script = renderSaveWork({ identity, image: workspace, uid: 1000, gid: 1000 });
+      const script = `limited() { timeout "$@"; }\n` + renderSaveWork({ identity, image: workspace, uid: 1000, gid: 1000 });
       const result = await run("sh", ["-c", `set -u\nstate=${shellQuote(state)}\n${script}`], { env: { PATH: process.env["PATH"] }, cwd: "/", timeout: 150_000 });
       return { ...result, files: readdirSync(state).sort() };
     };

@@ -25,6 +25,8 @@ routes:
   - {name: odd port, host: odd.test, port: 8443}
   - {name: plain, host: plain.test, scheme: http, port: 8080, paths: ["/pool/**"]}
 `;
+/** Ports behind which the test's names speak plain HTTP. */
+const plainPorts = new Set([80, 8080]);
 const BLOCKED = "CONNECT blocked: blocked.test is not in the allowlist";
 
 describeWith(["engine", "base"], "egress holds an agent to its rules", () => {
@@ -36,7 +38,7 @@ describeWith(["engine", "base"], "egress holds an agent to its rules", () => {
     const names = ["docs.test", "a.wild.test", "scanned.test", "api.test", "keyless.test", "any.test", "odd.test"];
     upstream = await startUpstream({ names });
     proxy = await startStubProxy(
-      (host) => (host === "blocked.test" ? { answer: `HTTP/1.1 403 Forbidden\r\nContent-Length: ${BLOCKED.length + 1}\r\n\r\n${BLOCKED}\n` } : { port: upstream.httpsPort }),
+      (host, port) => (host === "blocked.test" ? { answer: `HTTP/1.1 403 Forbidden\r\nContent-Length: ${BLOCKED.length + 1}\r\n\r\n${BLOCKED}\n` } : { port: plainPorts.has(port) ? upstream.httpPort : upstream.httpsPort }),
       upstream.httpPort,
     );
     egress = await startEgress({ rules: RULES, tokens: { LLM_KEY: "real-key-of-the-llm" }, trust: upstream.ca, upstream: proxy.port });
@@ -110,7 +112,7 @@ describeWith(["engine", "base"], "egress holds an agent to its rules", () => {
     expect((await ask(stream, head("GET", "/y", "docs.test"))).status).toBe(200);
     stream.destroy();
     expect((await plain(head("GET", "http://plain.test:8080/pool/a.deb", "plain.test:8080"))).status).toBe(200);
-    expect(proxy.asked).toEqual(["GET http://docs.test/x HTTP/1.1", "GET http://docs.test/y HTTP/1.1", "GET http://plain.test:8080/pool/a.deb HTTP/1.1"]);
+    expect(proxy.asked).toEqual(["CONNECT docs.test:80 HTTP/1.1", "CONNECT docs.test:80 HTTP/1.1", "CONNECT plain.test:8080 HTTP/1.1"]);
   });
 
   test("a route's own port", async () => {

@@ -32,7 +32,8 @@ describeWith(["engine", "base"], "egress's traffic", () => {
   beforeAll(async () => {
     upstream = await startUpstream({ names: ["api.test", "raw.test"] });
     flaky = await startFlaky();
-    proxy = await startStubProxy((host) => {
+    proxy = await startStubProxy((host, port) => {
+      if (port === 80) return { port: upstream.httpPort };
       if (host === "flaky.test") return { port: flaky.port };
       if (host === "refusing.test") return { answer: "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 10\r\n\r\ntoo eager\n" };
       if (host === "gone.test") return { answer: "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 19\r\n\r\ntunnel dial failed\n" };

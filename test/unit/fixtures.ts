@@ -33,7 +33,7 @@ export const machine: Machine = {
   engine: { environment: { DOCKER_HOST: "unix:///run/test.sock" }, host: "unix:///run/test.sock" },
   subnet: "10.192.4.64/26",
   trust: { paths: ["/etc/company.crt"], hash: "0123456789abcdef" },
-  packages: { hosts: [], environment: {} },
+  packages: { hosts: [], ports: [], environment: {} },
   tokenFolder: `/run/user/1234/bottle-1234/${identity.instance}`,
   tokenRevision: "revision-1",
   sidecarUser: { uid: 1234, gid: 1235 },
