@@ -118,7 +118,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "changes of a bottle with
 
   test("after all that the bottle has settled, on its first networks", async () => {
     await stack.succeed({}, "preview", "--expect-no-changes");
-    expect(Object.keys(await networks(stack.identity.instance))).toHaveLength(2);
+    expect(Object.keys(await networks(stack.identity.instance))).toHaveLength(3);
     expect(await status(names[1]!)).toBe(200); // the upstream is still on the first network
   });
 });

@@ -7,6 +7,7 @@ import { containers, engineObjects, execIn, networks } from "../lib/e2e-engine.t
 import { scratchProject, type ScratchProject, type Stack } from "../lib/e2e-project.ts";
 import { changeCounts } from "../lib/e2e-pulumi.ts";
 import { describeWith } from "../lib/parts.ts";
+import { ok } from "../lib/run.ts";
 
 interface Step {
   op: string;
@@ -41,7 +42,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "a bottle's life", () => 
     expect(Object.keys(compose.services).sort()).toEqual(["agent", "pipelock"]);
     expect(compose.networks["internal"]!.name).toBe(`${stack.identity.composeProject}-internal`);
     const made = steps.filter(({ newState }) => newState?.type === "docker:index/network:Network");
-    expect(made.map(({ newState }) => newState!.inputs["internal"]).sort()).toEqual([false, true]);
+    expect(made.map(({ newState }) => newState!.inputs["internal"]).sort()).toEqual([false, true, true]);
     expect(JSON.stringify(made)).toMatch(/"subnet":"10\.\d+\.\d+\.\d+\/28"/);
     expect(await stack.leftovers()).toEqual([]);
     expect(existsSync(stack.state)).toBe(false);
@@ -94,10 +95,12 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "a bottle's life", () => 
     expect(await containers(stack.identity.instance)).toEqual(before);
   });
 
-  test("destroy leaves logs, and nothing on the engine", async () => {
+  test("destroy leaves logs and the agent's work, and nothing on the engine", async () => {
     await stack.destroy();
     expect(await stack.leftovers()).toEqual([]);
-    expect(readdirSync(stack.state)).toEqual(["compose.log"]);
+    expect(readdirSync(stack.state).sort()).toEqual(["compose.log", expect.stringMatching(/^work-.*\.tar\.gz$/)]);
+    const work = readdirSync(stack.state).find((name) => name.startsWith("work-"))!;
+    expect(await ok("sh", ["-c", 'tar --extract --to-stdout --file "$0" ./files.tar | tar --list', join(stack.state, work)])).toMatch(/^(\.\/)?here$/m);
     const log = readFileSync(join(stack.state, "compose.log"), "utf8");
     expect(log).toMatch(/^pipelock-1 +\| \d{4}-\d\d-\d\dT\S+Z /m);
     expect(stack.resourceCount()).toBe(0);
