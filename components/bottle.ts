@@ -52,7 +52,7 @@ export class Bottle extends pulumi.ComponentResource {
     const sweeper = new Sweeper(name, shared, { parent: this });
     const after = { parent: this, dependsOn: [sweeper] };
     const networks = new Networks(name, shared, after);
-    const pipelock = new Pipelock(`${name}-pipelock`, { ...shared, networkSubnets: networks.subnets }, after);
+    const pipelock = new Pipelock(`${name}-pipelock`, shared, after);
     const egress = new Egress(`${name}-egress`, shared, after);
     const authorities = { pipelock: pipelock.authority, egress: egress.authority };
     const trust = new TrustBundles(name, { ...shared, authorities }, after);

@@ -18,7 +18,7 @@ export interface MetadataArgs extends SharedArgs {
 
 export function metadata(args: MetadataArgs): pulumi.Output<object> {
   const { identity, machine, manifest, networks } = args;
-  return pulumi.all([networks.ids, authorityFingerprints(args.authorities, machine.trust.hash)]).apply(([ids, authorities]) => ({
+  return pulumi.all([networks.ids, networks.subnets, authorityFingerprints(args.authorities, machine.trust.hash)]).apply(([ids, subnets, authorities]) => ({
     format: FORMAT,
     slug: identity.slug,
     stack: identity.stack,
@@ -29,7 +29,10 @@ export function metadata(args: MetadataArgs): pulumi.Output<object> {
     engine: machine.engine.environment,
     agent_container: args.agentContainer,
     networks: Object.fromEntries(
-      Object.entries(ids).map(([role, id]) => [role, { id, name: networkName(identity, role as NetworkRole), internal: role !== "egress" }]),
+      Object.entries(ids).map(([role, id]) => [
+        role,
+        { id, name: networkName(identity, role as NetworkRole), internal: role !== "egress", subnet: args.subnets[role as NetworkRole].cidr, engine_subnets: subnets[role] },
+      ]),
     ),
     subnet: machine.subnet,
     authorities,

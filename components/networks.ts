@@ -49,11 +49,11 @@ export class Networks extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 
-  /** The IPv4 CIDRs as the engine has them. ipamConfigs is a set: IPv4 is picked by looking. */
-  get subnets(): pulumi.Output<string[]> {
+  /** IPv4 CIDRs by role, as the engine has them. ipamConfigs is a set: IPv4 is picked by looking. */
+  get subnets(): pulumi.Output<Record<string, string[]>> {
     return pulumi
-      .all(Object.values(this.networks).map((network) => network.ipamConfigs))
-      .apply((all) => all.flatMap((configs) => (configs ?? []).flatMap(({ subnet }) => (subnet && !subnet.includes(":") ? [subnet] : []))));
+      .all(Object.entries(this.networks).map(([role, network]) => network.ipamConfigs.apply((configs) => [role, configs] as const)))
+      .apply((all) => Object.fromEntries(all.map(([role, configs]) => [role, (configs ?? []).flatMap(({ subnet }) => (subnet && !subnet.includes(":") ? [subnet] : []))])));
   }
 
   /** Docker ids by role. */

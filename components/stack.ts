@@ -25,6 +25,9 @@ const NAMESPACE = "bottle";
  * @throws pulumi.RunError, which Pulumi shows without a stack trace.
  */
 export async function readStack(): Promise<BottleArgs> {
+  // Node strips types in place, so positions are right as they are. Pulumi maps every stack through
+  // source maps, and its SDK takes one for each promise: 0.4 s an update.
+  (Error as { prepareStackTrace?: unknown }).prepareStackTrace = undefined;
   const project = process.cwd();
   try {
     const manifest = readManifest(stackConfig(), (key) => isSecret(key));

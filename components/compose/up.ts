@@ -13,7 +13,7 @@ const LAST_LINES = "15";
 
 interface Metadata {
   readonly compose_project: string;
-  readonly networks: Record<string, { readonly name: string; readonly id: string; readonly internal: boolean }>;
+  readonly networks: Record<string, { readonly name: string; readonly id: string; readonly internal: boolean; readonly subnet: string; readonly engine_subnets: readonly string[] }>;
   /** Fingerprint of the authorities by the service that reads its key at start only. */
   readonly authorities: Record<string, string>;
   [key: string]: unknown;
@@ -55,7 +55,10 @@ function previous(path: string): Metadata | undefined {
 
 /** The result is checked, not the option: engines that do not know isolated gateways ignore it silently. */
 function checkIsolation(metadata: Metadata): void {
-  for (const { name, id, internal } of Object.values(metadata.networks)) {
+  for (const { name, id, internal, subnet, engine_subnets } of Object.values(metadata.networks)) {
+    if (engine_subnets.length !== 1 || engine_subnets[0] !== subnet) {
+      throw new Error(`Docker network ${name}: has ${engine_subnets.join(", ") || "no subnet"} instead of ${subnet}, for which pipelock is configured; remove it (docker network rm ${name}) and run \`pulumi up --refresh\``);
+    }
     const addresses = networkInterfaces()[`br-${id.slice(0, 12)}`] ?? [];
     if (internal && addresses.some((address) => address.family === "IPv4" || !address.address.startsWith("fe80:"))) {
       throw new Error(

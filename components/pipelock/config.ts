@@ -4,7 +4,7 @@ import { stringify } from "yaml";
 import type { AllowedHost, Route } from "../manifest/manifest.ts";
 
 export interface PipelockInput {
-  /** CIDRs of the bottle's networks that pipelock is on, from the networks' own outputs. */
+  /** CIDRs of the bottle's networks. Planned, so known in preview; `up` checks that the engine has the same. */
   readonly subnets: readonly string[];
   readonly hosts: readonly AllowedHost[];
   readonly routes: readonly Route[];

@@ -10,18 +10,13 @@ import { fileEnvironment, type SharedArgs } from "../shared.ts";
 import { renderPipelockConfig } from "./config.ts";
 import { pipelockService } from "./service.ts";
 
-export interface PipelockArgs extends SharedArgs {
-  /** CIDRs of the bottle's networks, as the engine has them. */
-  readonly networkSubnets: pulumi.Input<string[]>;
-}
-
 export class Pipelock extends pulumi.ComponentResource {
   readonly authority: CertificateAuthority;
   readonly service: ServiceSpec;
   /** What must be there before the container starts. */
   readonly needs: pulumi.Resource[];
 
-  constructor(name: string, args: PipelockArgs, options?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: SharedArgs, options?: pulumi.ComponentResourceOptions) {
     super("bottle:index:Pipelock", name, {}, options);
     const { folder, machine, hosts, routes } = args;
     const request = pipelockImage({ ...args, trust: machine.trust.paths });
@@ -42,7 +37,7 @@ export class Pipelock extends pulumi.ComponentResource {
       {
         create: nodeScript("./apply", import.meta.url),
         environment: { ...fileEnvironment(args), CONFIG_FOLDER: folder.pipelock.config, CA_FOLDER: folder.pipelock.ca, IMAGE: request.image },
-        stdin: pulumi.output(args.networkSubnets).apply((subnets) => renderPipelockConfig({ subnets, hosts, routes })),
+        stdin: renderPipelockConfig({ subnets: Object.values(args.subnets).map(({ cidr }) => cidr), hosts, routes }),
         ...quiet,
       },
       { parent: this, dependsOn: [image.ready, this.authority.files] },

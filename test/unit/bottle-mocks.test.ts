@@ -49,7 +49,6 @@ describe.each([
     expect(unknown.sort()).toEqual([
       "Command b-egress-ca-files: stdin",
       "Command b-pipelock-ca-files: stdin",
-      "Command b-pipelock-config: stdin",
       "Command b-teardown-guard: triggers",
       "Command b-trust: stdin",
       "Command b-up: environment",

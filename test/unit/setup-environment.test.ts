@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync, chmodSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { attachCommand } from "../../scripts/setup/attach-command.ts";
 import {
@@ -30,13 +30,14 @@ describe("the environment for Pulumi", () => {
         PULUMI_BACKEND_URL: `file://${backendFolder}`,
         PULUMI_CONFIG_PASSPHRASE_FILE: "/home/u/.config/bottle/passphrase",
         PULUMI_SKIP_UPDATE_CHECK: "true",
+        NODE_COMPILE_CACHE: join(dirname(backendFolder), "node-cache"),
       },
       path: ["/pulumi/bin", "/node/bin"],
     });
   });
 
   test("what the user has set stays", () => {
-    const user = { ...home, PULUMI_BACKEND_URL: "s3://states", PULUMI_CONFIG_PASSPHRASE: "", PULUMI_SKIP_UPDATE_CHECK: "false" };
+    const user = { ...home, PULUMI_BACKEND_URL: "s3://states", PULUMI_CONFIG_PASSPHRASE: "", PULUMI_SKIP_UPDATE_CHECK: "false", NODE_COMPILE_CACHE: "/cache" };
     expect(missingEnvironment(user, undefined, undefined)).toEqual({ variables: {}, path: [] });
     expect(missingEnvironment({ ...home, PULUMI_CONFIG_PASSPHRASE_FILE: "/mine" }, undefined, undefined).variables).not.toHaveProperty("PULUMI_CONFIG_PASSPHRASE_FILE");
     expect(missingEnvironment({ PULUMI_BACKEND_URL: "file:///srv/states" }, undefined, undefined).variables).not.toHaveProperty("PULUMI_BACKEND_URL");
