@@ -1,6 +1,7 @@
 // Run by a Command after `up`: puts prompt, skills and settings into the running agent's home. stdin:
 // JSON, a ProvisionSpec. Content travels by stdin alone; what is as it should be is not written again.
 import { createHash, randomUUID } from "node:crypto";
+import { explainContainer } from "../compose/explain.ts";
 import { input, main } from "../files/script-io.ts";
 import { run } from "../machine/run.ts";
 import { checkPath, readSources } from "./provision-sources.ts";
@@ -166,5 +167,7 @@ async function inside(spec: ProvisionSpec, script: string, args: readonly string
   const { code, stdout, stderr } = await run("docker", command, { input: stdin, timeout: 60_000 });
   if (code === 0) return stdout;
   const why = code === 127 && /ENOENT/.test(stderr) ? "docker is not installed on this machine" : stderr.trim().split("\n").slice(-3).join("\n") || `exit code ${code}`;
-  throw new Error(`provisioning ${container}: ${why}`);
+  // Compose calls a container that exits at once and is restarted "started".
+  const stopped = code === 127 ? undefined : await explainContainer("agent", container);
+  throw new Error(stopped ?? `provisioning ${container}: ${why}`);
 }

@@ -32,7 +32,18 @@ ${saveWork}
 ) >&2 || true
 docker compose -p ${project} down --remove-orphans --timeout 2 >/dev/null 2>&1 || true
 ${removeAll("containers", `docker ps --all --quiet ${filter(identity)}`, "docker rm --force --volumes")}
+${noStrangers(identity)}
 `;
+}
+
+/** Somebody's debugger or monitor on a network would make its removal time out without a word. */
+function noStrangers(identity: Identity): string {
+  return `for network in $(docker network ls --format '{{.Name}}' ${filter(identity)}); do
+  for container in $(docker network inspect --format '{{range .Containers}}{{.Name}} {{end}}' "$network"); do
+    echo "container $container is still on network $network and is not of this bottle; docker network disconnect $network $container, then run pulumi destroy again" >&2
+    exit 1
+  done
+done`;
 }
 
 /**

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { ownedFile, ownedFolder } from "../files/owned-files.ts";
 import { input, main, setting } from "../files/script-io.ts";
 import { run } from "../machine/run.ts";
+import { explainContainer } from "./explain.ts";
 
 /** Seconds; a service that crashes on start fails sooner, when its health does. */
 const WAIT_TIMEOUT = "60";
-const LAST_LINES = "15";
 
 interface Metadata {
   readonly compose_project: string;
@@ -69,20 +69,11 @@ function checkIsolation(metadata: Metadata): void {
   }
 }
 
-/** Which service failed, with its last log lines; else Compose's own message. */
+/** Each service that failed, with its last log lines; with them what Compose itself said. */
 async function explain(compose: readonly string[], stderr: string): Promise<string> {
-  const { stdout } = await run("docker", [...compose, "ps", "--all", "--format", "{{.Service}}\t{{.State}}\t{{.Health}}\t{{.ExitCode}}"]);
-  const failed = stdout
-    .split("\n")
-    .map((line) => line.split("\t"))
-    .filter(([service, state, health]) => service && state !== "created" && (state !== "running" || (health && health !== "healthy")));
+  const { stdout } = await run("docker", [...compose, "ps", "--all", "--format", "{{.Service}}\t{{.Name}}"]);
+  const services = stdout.split("\n").filter(Boolean).map((line) => line.split("\t") as [string, string]);
+  const failed = await Promise.all(services.map(([service, container]) => explainContainer(service, container)));
   const said = stderr.split("\n").map((line) => line.trim()).filter((line) => /error|fail|no such|not found|denied|invalid|unhealthy/i.test(line)).slice(-3);
-  const parts = await Promise.all(
-    failed.map(async ([service, state, health, exitCode]) => {
-      const logs = await run("docker", [...compose, "logs", "--no-color", "--no-log-prefix", "--tail", LAST_LINES, service!]);
-      const lines = (logs.stdout + logs.stderr).trim().split("\n").map((line) => `    ${line.slice(0, 400)}`);
-      return `service ${service} is ${state === "running" ? health : `${state} (exit code ${exitCode})`}; its last lines:\n${lines.join("\n")}`;
-    }),
-  );
-  return [`docker compose up failed${said.length > 0 ? `: ${said.join("; ")}` : ""}`, ...parts].join("\n");
+  return [`docker compose up failed${said.length > 0 ? `: ${said.join("; ")}` : ""}`, ...failed.filter((reason) => reason !== undefined)].join("\n");
 }

@@ -47,7 +47,7 @@ describe("the teardown scripts", () => {
 describe("down", () => {
   it("saves logs, then work, then takes the project down, then what is left by label", () => {
     const state = stateFolder();
-    const docker = fakeProgram("docker", [answers, ["compose -p * logs*", "agent-1  | 2026 hello"], ["compose -p * down*", ""], ["exec agent*", ""], ["ps *", "c1\nc2"], ["rm *", ""]]);
+    const docker = fakeProgram("docker", [answers, ["compose -p * logs*", "agent-1  | 2026 hello"], ["compose -p * down*", ""], ["exec agent*", ""], ["ps *", "c1\nc2"], ["rm *", ""], ["network ls *", "n1"], ["network inspect *", ""]]);
     expect(sh(renderDown(identity, state, "docker exec agent save; echo saved"), docker)).toEqual({ status: 0, stdout: "", stderr: "saved\n" });
     expect(docker.calls()).toEqual([
       "version --format {{.Server.Version}}",
@@ -56,6 +56,8 @@ describe("down", () => {
       `compose -p ${project} down --remove-orphans --timeout 2`,
       `ps --all --quiet ${label}`,
       "rm --force --volumes c1 c2",
+      `network ls --format {{.Name}} ${label}`,
+      "network inspect --format {{range .Containers}}{{.Name}} {{end}} n1",
     ]);
     expect(readFileSync(join(state, "compose.log"), "utf8")).toMatch(new RegExp(`^compose\\.log== \\d{4}-\\d\\d-\\d\\dT[\\d:]+Z ${project}\nagent-1  \\| 2026 hello`));
   });
@@ -69,7 +71,7 @@ describe("down", () => {
 
   it("goes on where logs cannot be had and work cannot be saved", () => {
     const state = stateFolder();
-    const docker = fakeProgram("docker", [answers, ["compose -p * logs*", { sh: "echo no such service; exit 1" }], ["compose -p * down*", { sh: "exit 1" }], ["ps *", ""]]);
+    const docker = fakeProgram("docker", [answers, ["compose -p * logs*", { sh: "echo no such service; exit 1" }], ["compose -p * down*", { sh: "exit 1" }], ["ps *", ""], ["network ls *", ""]]);
     expect(sh(renderDown(identity, state, "echo 'no space' >&2; exit 3"), docker)).toEqual({ status: 0, stdout: "", stderr: "no space\n" });
     expect(readFileSync(join(state, "compose.log"), "utf8")).toContain("(the logs could not be read in full)");
   });
@@ -82,6 +84,14 @@ describe("down", () => {
     expect(status).toBe(0);
     expect(stderr).toContain("compose.log could not be written");
     expect(docker.calls()).toContain(`compose -p ${project} down --remove-orphans --timeout 2`);
+  });
+
+  it("names a stranger's container on a network, which would block its removal", () => {
+    const docker = fakeProgram("docker", [answers, ["compose *", ""], ["ps *", ""], ["network ls *", "b-egress"], ["network inspect *", "debugger "]]);
+    expect(sh(renderDown(identity, stateFolder(), ":"), docker)).toMatchObject({
+      status: 1,
+      stderr: "container debugger is still on network b-egress and is not of this bottle; docker network disconnect b-egress debugger, then run pulumi destroy again\n",
+    });
   });
 
   it("fails, saying why, where a container stays", () => {
