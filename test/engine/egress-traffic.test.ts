@@ -189,7 +189,7 @@ describeWith(["engine", "base"], "egress's traffic", () => {
     // Connections that are still being let go count for a moment; egress ends what comes beyond them at once.
     await expect.poll(async () => (await ask(await open(egress.address), head("GET", "http://raw.test/", "raw.test")).catch(() => undefined))?.status, { timeout: 5_000 }).toBe(200);
     const heads = await Promise.all(Array.from({ length: 100 }, () => open(egress.address)));
-    heads.forEach((socket) => socket.on("error", () => {}).write(`GET http://raw.test/${"x".repeat(2_000_000)}`));
+    heads.forEach((socket) => socket.write(`GET http://raw.test/${"x".repeat(2_000_000)}`));
     await Promise.all(heads.map((socket) => closed(socket)));
     const hellos = await Promise.all(Array.from({ length: 50 }, () => tunnel(egress.address, "raw.test:443")));
     hellos.forEach((socket) => socket.write(Buffer.concat([Buffer.from("1603014000", "hex"), Buffer.from([1, 0xff, 0xff, 0xff]), Buffer.alloc(16_380), Buffer.from("1603014000", "hex")])));

@@ -81,7 +81,7 @@ export async function readAnswer(stream: Socket): Promise<Answer> {
 export async function closed(stream: Socket): Promise<number> {
   const started = Date.now();
   stream.resume();
-  if (!stream.destroyed && !stream.readableEnded) await Promise.race([once(stream, "end").catch(() => undefined), once(stream, "close")]);
+  if (!stream.destroyed && !stream.readableEnded) await Promise.race([once(stream, "end").catch(() => undefined), once(stream, "close").catch(() => undefined)]);
   return Date.now() - started;
 }
 
