@@ -1,39 +1,29 @@
 // Run by a Command: writes rules.yaml (stdin), has egress's own image check it, and where egress
 // runs puts it in force by reload. Rules that egress refuses never stay.
-import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { ownedFile, ownedFolder } from "../files/owned-files.ts";
+import { candidateName, replaceChecked } from "../files/live-file.ts";
+import { ownedFile } from "../files/owned-files.ts";
 import { input, main, owner, setting } from "../files/script-io.ts";
 import { run } from "../machine/run.ts";
-import { reloadEgress } from "./control.ts";
+import { reloadEgress, restartEgress, type EgressStatus } from "./control.ts";
 import { egressPaths } from "./service.ts";
 
 await main(async () => {
-  const folder = setting("RULES_FOLDER");
-  const live = join(folder, "rules.yaml");
-  const next = join(folder, "rules.next.yaml");
+  const live = join(setting("RULES_FOLDER"), "rules.yaml");
   const rules = input();
-  ownedFolder(folder, owner());
-  ownedFile(next, rules, owner());
-  try {
-    await check(folder);
-  } catch (error) {
-    rmSync(next, { force: true });
-    throw error;
-  }
-
-  const old = existsSync(live) ? readFileSync(live, "utf8") : undefined;
-  renameSync(next, live);
+  const old = await replaceChecked(live, rules, owner(), check);
   if (old === rules) return;
   const project = setting("COMPOSE_PROJECT");
-  const inForce = await reloadEgress(project, (status) => status.revision === revisionOf(rules) && status.error === null);
+  const taken = (status: EgressStatus) => status.revision === revisionOf(rules) && status.error === null;
+  // No old file under a running egress: the folder was lost, and its mount with it.
+  const inForce = old === undefined ? await restartEgress(project, taken) : await reloadEgress(project, taken);
   if (inForce === undefined || inForce.ok) return;
   if (old !== undefined) {
     ownedFile(live, old, owner());
     await reloadEgress(project, (status) => status.revision === revisionOf(old));
   }
-  throw new Error(`egress did not take its new rules, and the old ones are in force: ${inForce.status?.error ?? "it did not answer in time"}`);
+  throw new Error(`egress did not take its new rules${old === undefined ? "" : ", and the old ones are in force"}: ${inForce.status?.error ?? "it did not answer in time"}`);
 });
 
 function revisionOf(rules: string): string {
@@ -45,7 +35,7 @@ async function check(folder: string): Promise<void> {
   const { code, stdout, stderr } = await run("docker", [
     ...["run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true"],
     ...["--user", `${uid}:${gid}`, "--label", `bottle.instance=${setting("INSTANCE")}`, "--volume", `${folder}:${egressPaths.rules}:ro`],
-    ...[setting("IMAGE"), "check", `${egressPaths.rules}/rules.next.yaml`],
+    ...[setting("IMAGE"), "check", `${egressPaths.rules}/${candidateName("rules.yaml")}`],
   ]);
   if (code !== 0) throw new Error(`egress refuses the rules rendered from bottle:network:\n${(stderr + stdout).trim().slice(-2000)}`);
 }

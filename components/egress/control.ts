@@ -14,6 +14,7 @@ export interface EgressStatus {
 }
 
 const RELOAD_TIMEOUT = 5_000;
+const RESTART_TIMEOUT = 20_000;
 
 /**
  * Sends SIGHUP and waits until egress's status satisfies the caller.
@@ -33,6 +34,16 @@ export async function reloadEgress(project: string, satisfied: (status: EgressSt
   }, RELOAD_TIMEOUT);
   // Taken down meanwhile: it will start with the new files.
   if (ok !== true && (await runningContainer(project, "egress")) !== container) return undefined;
+  return { ok: ok === true, status: last };
+}
+
+/** Restarts egress, which mounts its folders anew, and waits as {@link reloadEgress} does. */
+export async function restartEgress(project: string, satisfied: (status: EgressStatus) => boolean): Promise<{ readonly ok: boolean; readonly status?: EgressStatus } | undefined> {
+  const container = await runningContainer(project, "egress");
+  if (container === undefined) return undefined;
+  await run("docker", ["restart", "--timeout", "2", container]);
+  let last: EgressStatus | undefined;
+  const ok = await poll(async () => ((last = await egressStatus(container)) !== undefined && satisfied(last) ? true : undefined), RESTART_TIMEOUT);
   return { ok: ok === true, status: last };
 }
 

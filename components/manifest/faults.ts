@@ -1,7 +1,7 @@
 // Faults that no single key shows: duplicates, contradictions, credentials in the wrong place. Pure.
 import { covers } from "./hosts.ts";
-import type { AllowedHost, Route } from "./manifest.ts";
 import { reservedVariables, type ManifestInput, type RouteInput } from "./schema.ts";
+import type { AllowedHost, Route } from "./types.ts";
 
 const HOSTS = "bottle:network.hosts";
 const ROUTES = "bottle:network.routes";

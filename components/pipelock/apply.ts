@@ -2,10 +2,10 @@
 // puts it in force: by reload, or by restart where pipelock refuses to reload it. Confirmed from
 // pipelock's own log; a configuration that pipelock refuses never stays.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { poll, runningContainer } from "../compose/container.ts";
-import { ownedFile, ownedFolder } from "../files/owned-files.ts";
+import { candidateName, replaceChecked } from "../files/live-file.ts";
+import { ownedFile } from "../files/owned-files.ts";
 import { input, main, owner, setting } from "../files/script-io.ts";
 import { run } from "../machine/run.ts";
 import { pipelockPaths } from "./config.ts";
@@ -14,21 +14,9 @@ const RELOAD_TIMEOUT = 3_000;
 const RESTART_TIMEOUT = 20_000;
 
 await main(async () => {
-  const folder = setting("CONFIG_FOLDER");
-  const live = join(folder, "pipelock.yaml");
-  const next = join(folder, "pipelock.next.yaml");
+  const live = join(setting("CONFIG_FOLDER"), "pipelock.yaml");
   const config = input();
-  ownedFolder(folder, owner());
-  ownedFile(next, config, owner());
-  try {
-    await check(folder);
-  } catch (error) {
-    rmSync(next, { force: true });
-    throw error;
-  }
-
-  const old = existsSync(live) ? readFileSync(live, "utf8") : undefined;
-  renameSync(next, live);
+  const old = await replaceChecked(live, config, owner(), check);
   const container = await runningContainer(setting("COMPOSE_PROJECT"), "pipelock");
   if (container === undefined || old === config) return;
   if (await putInForce(container, config)) return;
@@ -48,7 +36,7 @@ async function check(folder: string): Promise<void> {
     ...["run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true"],
     ...["--user", `${uid}:${gid}`, "--label", `bottle.instance=${setting("INSTANCE")}`],
     ...["--volume", `${folder}:${pipelockPaths.config}:ro`, "--volume", `${setting("CA_FOLDER")}:${pipelockPaths.ca}:ro`],
-    ...[setting("IMAGE"), "check", "--config", `${pipelockPaths.config}/pipelock.next.yaml`],
+    ...[setting("IMAGE"), "check", "--config", `${pipelockPaths.config}/${candidateName("pipelock.yaml")}`],
   ]);
   if (code !== 0) throw new Error(`pipelock refuses the configuration rendered from bottle:network:\n${(stderr + stdout).trim().slice(-2000)}`);
 }
