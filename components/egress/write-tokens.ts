@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { ownedFile, ownedFolder } from "../files/owned-files.ts";
 import { input, main, owner, setting } from "../files/script-io.ts";
 import { REVISION_FILE } from "../machine/tokens.ts";
-import { reloadEgress } from "./control.ts";
+import { reloadEgress, restartEgress, type EgressStatus } from "./control.ts";
 
 await main(async () => {
   const folder = setting("TOKEN_FOLDER");
@@ -25,6 +25,10 @@ await main(async () => {
   for (const name of readdirSync(folder)) if (name !== REVISION_FILE && !tokens.has(name)) rmSync(join(folder, name));
   ownedFile(join(folder, REVISION_FILE), revision, owner());
 
-  const inForce = await reloadEgress(setting("COMPOSE_PROJECT"), (status) => status.tokens_revision === revision);
+  const project = setting("COMPOSE_PROJECT");
+  const taken = (status: EgressStatus) => status.tokens_revision === revision;
+  let inForce = await reloadEgress(project, taken);
+  // The folder itself was gone (a logout empties /run/user): the mount still leads to the old one.
+  if (inForce?.ok === false) inForce = await restartEgress(project, taken);
   if (inForce !== undefined && !inForce.ok) throw new Error("egress did not take the new tokens in time; run `pulumi up` again, or look at its log: docker logs");
 });

@@ -2,7 +2,7 @@
 import { describe } from "./describe.ts";
 import { hostFaults, inspectFaults, routeFaults, secretFaults, variableFaults } from "./faults.ts";
 import { covers, llmHosts } from "./hosts.ts";
-import { manifestSchema, type HostInput, type ManifestInput, type RouteInput } from "./schema.ts";
+import { manifestSchema, type HostInput, type RouteInput } from "./schema.ts";
 import type { AllowedHost, Manifest, Route } from "./types.ts";
 
 export type { AllowedHost, Manifest, Route, RouteAuth } from "./types.ts";

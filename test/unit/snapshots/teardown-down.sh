@@ -19,3 +19,9 @@ if [ -n "$ids" ]; then
   out=$(docker rm --force --volumes $(printf '%s
 ' $ids | sort -u) 2>&1) || { echo "containers of this bottle could not be removed: $out" >&2; exit 1; }
 fi
+for network in $(docker network ls --format '{{.Name}}' --filter label=bottle.instance=9a72f4f4); do
+  for container in $(docker network inspect --format '{{range .Containers}}{{.Name}} {{end}}' "$network"); do
+    echo "container $container is still on network $network and is not of this bottle; docker network disconnect $network $container, then run pulumi destroy again" >&2
+    exit 1
+  done
+done
