@@ -5,7 +5,6 @@ import { plainGet } from "../lib/e2e-agent.ts";
 import { containers, execIn, networks } from "../lib/e2e-engine.ts";
 import { scratchProject, type Manifest, type ScratchProject, type Stack } from "../lib/e2e-project.ts";
 import { nameUpstream, type NamedUpstream } from "../lib/e2e-upstream.ts";
-import { labelled, removeLabelled } from "../lib/cleanup.ts";
 import { describeWith } from "../lib/parts.ts";
 import { ok, uniqueName } from "../lib/run.ts";
 import { startUpstream, type Upstream } from "../lib/upstream.ts";
@@ -29,7 +28,6 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "behind Pulumi's back", (
   beforeEach(() => stack.write(manifest(one)));
   afterAll(async () => {
     await named?.remove();
-    await removeLabelled(owner);
     await project?.dispose();
     await upstream?.close();
   });

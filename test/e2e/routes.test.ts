@@ -1,5 +1,6 @@
 // Routes and tokens that come and change while the agent lives.
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { curl } from "../lib/e2e-agent.ts";
 import { containers, execIn, type Container } from "../lib/e2e-engine.ts";
@@ -7,6 +8,7 @@ import { scratchProject, type ScratchProject, type Stack } from "../lib/e2e-proj
 import { changedResources } from "../lib/e2e-pulumi.ts";
 import { nameUpstream, type NamedUpstream } from "../lib/e2e-upstream.ts";
 import { describeWith } from "../lib/parts.ts";
+import { ok, until } from "../lib/run.ts";
 import { startUpstream, type Upstream } from "../lib/upstream.ts";
 
 describeWith(["engine", "base", "pipelock", "pulumi"], "routes and tokens that change", () => {
@@ -113,6 +115,32 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "routes and tokens that c
     await get(`https://${api}/v1/x`);
     expect(lastCredential()).toBe("Bearer third-e2e-token");
     expect(await containers(stack.identity.instance)).toEqual(before);
+  });
+
+  test("tokens gone from memory, as after a reboot: the route fails closed and says so; the next up mends it", async () => {
+    const [folder] = stack.tokenFolders();
+    await change([route], "third-e2e-token"); // required from now on
+    for (const name of readdirSync(folder!)) rmSync(join(folder!, name));
+    await ok("docker", ["restart", "--timeout", "2", before["egress"]!.id]);
+    const seen = upstream.requests.length;
+    await until("egress answers again", async () => (await get(`https://${api}/v1/x`)).status !== 0);
+    const { status, body } = await get(`https://${api}/v1/x`);
+    expect(status).toBe(503);
+    expect(JSON.parse(body)).toMatchObject({ reason: "token_missing", message: expect.stringMatching(/api\.bottle\.test.*`pulumi up`/) });
+    expect(upstream.requests.length).toBe(seen);
+    await change([route], "third-e2e-token");
+    expect((await get(`https://${api}/v1/x`)).status).toBe(200);
+  });
+
+  test("the folder in memory itself gone: up makes it again, and egress sees what is in it", async () => {
+    for (const folder of stack.tokenFolders()) rmSync(folder, { recursive: true });
+    await change([route], "fourth-e2e-token");
+    expect((await get(`https://${api}/v1/x`)).status).toBe(200);
+    expect(lastCredential()).toBe("Bearer fourth-e2e-token");
+    await change([route], "fifth-e2e-token");
+    await get(`https://${api}/v1/x`);
+    expect(lastCredential()).toBe("Bearer fifth-e2e-token");
+    expect((await containers(stack.identity.instance))["agent"]).toEqual(before["agent"]);
   });
 
   test("without any route egress goes again, and the agent stays", async () => {
