@@ -47,6 +47,9 @@ describeWith(needs, name, () => {
     await (engine as PrivateEngine).up();
     await until("both containers run", async () => (await running()) === 2, 30_000);
     await stack.succeed({ env }, "up", "--yes", "--skip-preview", "--expect-no-changes");
+    // Memory file systems are mounted anew, and must be the agent's as before.
+    const written = await ok("docker", ["--host", host, "exec", `${stack.identity.composeProject}-agent-1`, "sh", "-c", "cd && touch ./x /tmp/x /run/x /workspace/x && echo all"]);
+    expect(written).toBe("all");
   });
 
   onIt("while it is stopped destroy fails and says what to do; once it runs again destroy works", async () => {
