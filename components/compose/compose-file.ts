@@ -51,7 +51,7 @@ function renderService(service: ServiceSpec, identity: Identity): Record<string,
     ),
     ...(Object.keys(service.hosts).length > 0 && { extra_hosts: { ...service.hosts } }),
     ...(service.mounts.length > 0 && { volumes: service.mounts.map(renderMount) }),
-    ...(Object.keys(service.tmpfs).length > 0 && { tmpfs: Object.entries(service.tmpfs).map(([path, options]) => `${path}:${options}`) }),
+    ...(Object.keys(service.tmpfs).length > 0 && { tmpfs: Object.entries(service.tmpfs).map(([path, options]) => `${path}:${options},${owned(service.user)}`) }),
     ...(service.health && {
       healthcheck: {
         test: ["CMD", ...service.health.command],
@@ -90,6 +90,12 @@ function renderMount(mount: Mount): Record<string, unknown> {
     // A missing source is an error, never a new root-owned directory.
     ...(mount.kind === "bind" && { bind: { create_host_path: false } }),
   };
+}
+
+/** After a restart of the container a tmpfs keeps its owner, but not always its mode (Docker 28): the service owns it. */
+function owned(user: string): string {
+  const [uid, gid] = user.split(":");
+  return `uid=${uid},gid=${gid}`;
 }
 
 /** Compose interpolates `$`; `$$` is a plain one. */

@@ -5,11 +5,14 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { ownedFile, ownedFolder } from "../files/owned-files.ts";
 import { input, main, setting } from "../files/script-io.ts";
-import { run } from "../machine/run.ts";
+import { run, type RunResult } from "../machine/run.ts";
 import { explainContainer } from "./explain.ts";
 
 /** Seconds; a service that crashes on start fails sooner, when its health does. */
 const WAIT_TIMEOUT = "60";
+/** Milliseconds between looks for containers that keep exiting, and how many looks must find one. */
+const WATCH_INTERVAL = 1_500;
+const CRASHES_SEEN = 3;
 
 interface Metadata {
   readonly compose_project: string;
@@ -31,7 +34,7 @@ await main(async () => {
 
   const compose = ["compose", "--project-name", metadata.compose_project, "--file", file, "--progress", "plain"];
   const before = previous(join(folder, "metadata.json"));
-  const up = await run("docker", [...compose, "up", "--detach", "--wait", "--wait-timeout", WAIT_TIMEOUT, "--remove-orphans"]);
+  const up = await upWatched(compose, metadata.compose_project);
   ownedFile(join(folder, "up.log"), up.stdout + up.stderr, me);
   if (up.code !== 0) throw new Error(await explain(compose, up.stderr));
 
@@ -44,6 +47,25 @@ await main(async () => {
   }
   ownedFile(join(folder, "metadata.json"), `${JSON.stringify({ ...metadata, created_at: before?.["created_at"] ?? new Date().toISOString() }, null, 2)}\n`, me);
 });
+
+/** `compose up`, ended early where a container keeps exiting: without a health check Compose would wait to the end. */
+async function upWatched(compose: readonly string[], project: string): Promise<RunResult> {
+  const crashing = new AbortController();
+  const seen = new Map<string, number>();
+  const watch = setInterval(async () => {
+    const { stdout } = await run("docker", ["ps", "--all", "--quiet", "--filter", `label=com.docker.compose.project=${project}`, "--filter", "status=restarting"]);
+    for (const id of stdout.split("\n").filter(Boolean)) {
+      seen.set(id, (seen.get(id) ?? 0) + 1);
+      if (seen.get(id)! >= CRASHES_SEEN) crashing.abort();
+    }
+  }, WATCH_INTERVAL);
+  try {
+    const up = await run("docker", [...compose, "up", "--detach", "--wait", "--wait-timeout", WAIT_TIMEOUT, "--remove-orphans"], { signal: crashing.signal });
+    return crashing.signal.aborted ? { ...up, code: up.code || 1 } : up;
+  } finally {
+    clearInterval(watch);
+  }
+}
 
 function previous(path: string): Metadata | undefined {
   try {

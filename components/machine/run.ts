@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Milliseconds after which the program is killed; code is then 124. */
   readonly timeout?: number;
+  /** Ends the program when it aborts. */
+  readonly signal?: AbortSignal;
   /** Called with each piece of stderr and stdout as it comes. */
   readonly onOutput?: (text: string) => void;
 }
@@ -27,6 +29,7 @@ export function run(program: string, args: readonly string[], options: RunOption
     const timer = options.timeout === undefined ? undefined : setTimeout(() => ((timedOut = true), child.kill("SIGKILL")), options.timeout);
     child.stdout.on("data", (chunk: Buffer) => (stdout.push(chunk), options.onOutput?.(chunk.toString())));
     child.stderr.on("data", (chunk: Buffer) => (stderr.push(chunk), options.onOutput?.(chunk.toString())));
+    options.signal?.addEventListener("abort", () => child.kill("SIGTERM"), { once: true });
     child.stdin.on("error", () => {}); // the program may end before it has read its input
     child.on("error", (error) => finish(127, `${program}: ${error.message}`));
     child.on("close", (code) => finish(timedOut ? 124 : (code ?? 1), ""));
