@@ -1,7 +1,7 @@
 // Faults of the machine: warnings in preview, errors at the start of up, and nothing made.
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { engineObjects } from "../lib/e2e-engine.ts";
+import { engineObjects, ownSubnet } from "../lib/e2e-engine.ts";
 import { scratchProject, type Manifest, type ScratchProject, type Stack } from "../lib/e2e-project.ts";
 import { labelled, removeLabelled } from "../lib/cleanup.ts";
 import { describeWith } from "../lib/parts.ts";
@@ -70,15 +70,17 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "a machine that is not re
 
   test("a subnet that a Docker network holds: the holder and a free one are named", async () => {
     const name = `${owner}-taken`;
-    const subnet = "10.207.255.192/26";
-    await ok("docker", ["network", "create", ...labelled(owner), "--internal", "--subnet", "10.207.255.240/28", name]);
-    await expectFault({ agent: { image }, network: { subnet } }, {}, `bottle:network.subnet: this bottle's ${subnet} is taken by Docker network ${name} (10.207.255.240/28); set bottle:network.subnet to a free /26, such as`);
-    await expectFault({ agent: { image }, network: { pool: subnet } }, {}, `bottle:network.pool: this bottle's ${subnet} is taken by Docker network ${name} (10.207.255.240/28); the pool is exhausted`);
+    const { prefix, base } = ownSubnet();
+    const subnet = `${prefix}.${base}/26`;
+    const taken = `${prefix}.${base + 48}/28`;
+    await ok("docker", ["network", "create", ...labelled(owner), "--internal", "--subnet", taken, name]);
+    await expectFault({ agent: { image }, network: { subnet } }, {}, `bottle:network.subnet: this bottle's ${subnet} is taken by Docker network ${name} (${taken}); set bottle:network.subnet to a free /26, such as`);
+    await expectFault({ agent: { image }, network: { pool: subnet } }, {}, `bottle:network.pool: this bottle's ${subnet} is taken by Docker network ${name} (${taken}); the pool is exhausted`);
   });
 
   test("a network's name that somebody else holds", async () => {
     const name = `${stack.identity.composeProject}-internal`;
-    const id = await ok("docker", ["network", "create", ...labelled(owner), "--internal", "--subnet", "10.207.255.128/28", name]);
+    const id = await ok("docker", ["network", "create", ...labelled(owner), "--internal", "--subnet", `${ownSubnet().prefix}.0/28`, name]);
     await expectFault({ agent: { image } }, {}, `Docker network ${name}: belongs to somebody else (${id.slice(0, 12)}, no label of this bottle); remove it: docker network rm ${name}`);
     await ok("docker", ["network", "inspect", id]); // and it is still there
     await removeLabelled(owner);

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { plainGet } from "../lib/e2e-agent.ts";
-import { containers, execIn, networks } from "../lib/e2e-engine.ts";
+import { containers, execIn, networks, ownSubnet } from "../lib/e2e-engine.ts";
 import { scratchProject, type Manifest, type ScratchProject, type Stack } from "../lib/e2e-project.ts";
 import { nameUpstream, type NamedUpstream } from "../lib/e2e-upstream.ts";
 import { describeWith } from "../lib/parts.ts";
@@ -11,6 +11,8 @@ import { startUpstream, type Upstream } from "../lib/upstream.ts";
 
 describeWith(["engine", "base", "pipelock", "pulumi"], "behind Pulumi's back", () => {
   const owner = uniqueName("e2e-state");
+  const { prefix, base } = ownSubnet();
+  const strayCidr = `${prefix}.${base}/28`;
   const [one, two] = ["one.bottle.test", "two.bottle.test"];
   const manifest = (...hosts: string[]): Manifest => ({ agent: { image: "debian:trixie-slim" }, network: { hosts }, trust });
   let trust: { caFiles: string[] };
@@ -50,7 +52,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "behind Pulumi's back", (
   test("a network that a killed up left behind, unknown to the state: up gets past it", async () => {
     const name = `${stack.identity.composeProject}-internal`;
     const labels = Object.entries(stack.identity.labels).flatMap(([label, value]) => ["--label", `${label}=${value}`]);
-    const stray = await ok("docker", ["network", "create", ...labels, "--internal", "--subnet", "10.207.255.64/28", name]);
+    const stray = await ok("docker", ["network", "create", ...labels, "--internal", "--subnet", strayCidr, name]);
     const { output } = await stack.up();
     expect(output).toContain(`removed what an interrupted update left behind: ${name}`);
     expect(Object.values(await networks(stack.identity.instance))).not.toContain(stray);
@@ -59,7 +61,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "behind Pulumi's back", (
 
   test("the same network, and destroy instead", async () => {
     const labels = Object.entries(stack.identity.labels).flatMap(([label, value]) => ["--label", `${label}=${value}`]);
-    await ok("docker", ["network", "create", ...labels, "--internal", "--subnet", "10.207.255.64/28", `${owner}-stray`]);
+    await ok("docker", ["network", "create", ...labels, "--internal", "--subnet", strayCidr, `${owner}-stray`]);
     await ok("docker", ["volume", "create", ...labels, `${owner}-stray`]);
     await ok("docker", ["run", "--detach", "--network", "none", ...labels, "debian:trixie-slim", "sleep", "1000"]);
     await expectGone();

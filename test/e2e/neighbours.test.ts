@@ -26,8 +26,9 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "bottles side by side", (
     await Promise.all([first.up(), second.up(), namesake.up()]);
   });
   afterAll(async () => {
-    await project?.dispose();
-    await clone?.dispose();
+    // The second one goes too where the first one complains.
+    const ended = await Promise.allSettled([project?.dispose(), clone?.dispose()]);
+    for (const each of ended) if (each.status === "rejected") throw each.reason;
   });
 
   const all = () => Promise.all([first, second, namesake].map((stack) => containers(stack.identity.instance)));

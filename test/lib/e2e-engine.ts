@@ -1,4 +1,5 @@
 // A bottle as the Docker engine has it, found by label and by Compose's own names; nothing of the bottle's state is read.
+import { randomInt } from "node:crypto";
 import { ok, run } from "./run.ts";
 
 /** A service's container. */
@@ -62,4 +63,12 @@ export async function networks(instance: string): Promise<Record<string, string>
 export function execIn(container: string, command: string, options: { timeout?: number; input?: string; env?: Record<string, string> } = {}): ReturnType<typeof run> {
   const env = Object.entries(options.env ?? {}).flatMap(([name, value]) => ["--env", `${name}=${value}`]);
   return run("docker", ["exec", "--interactive", ...env, container, "sh", "-c", command], { timeout: options.timeout ?? 60_000, input: options.input });
+}
+
+/**
+ * A /26 for networks that tests make themselves: another one at each call, so that runs side by side do not meet.
+ * @returns its first three octets and the last octet of its base, as `10.207.91` and 64
+ */
+export function ownSubnet(): { prefix: string; base: number } {
+  return { prefix: `10.207.${randomInt(256)}`, base: 64 * randomInt(4) };
 }
