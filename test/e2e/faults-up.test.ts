@@ -1,6 +1,6 @@
 // An up that fails at each of its services: promptly, with that service's last words, and nothing that the next up or
 // destroy does not mend.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { containers } from "../lib/e2e-engine.ts";
 import { scratchProject, type Manifest, type ScratchProject, type Stack } from "../lib/e2e-project.ts";
@@ -62,6 +62,23 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "an up that fails", () =>
     expect(output).toMatch(/agent/);
     expect(seconds).toBeLessThan(30);
     await expectReaped();
+  });
+
+  test("an engine that silently ignores isolated gateways, as old ones do: no container ever runs", async () => {
+    // No engine at hand ignores the option, so it is not given: the engine then does just what an old one does.
+    const file = project.path("components/networks.ts");
+    const source = readFileSync(file, "utf8");
+    const ignored = source.replace(/\{ "com\.docker\.network\.bridge\.gateway_mode_ipv4": "isolated" \}/, "{}");
+    expect(ignored).not.toBe(source);
+    writeFileSync(file, ignored);
+    try {
+      const { output } = await fail({});
+      expect(output).toContain("the engine does not honour isolated gateways. Docker 28 or newer is needed");
+      expect(await containers(stack.identity.instance)).toEqual({});
+    } finally {
+      writeFileSync(file, source);
+      await expectReaped();
+    }
   });
 
   test("an image that nobody has", async () => {
