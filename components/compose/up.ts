@@ -30,13 +30,19 @@ await main(async () => {
   const file = join(folder, "docker-compose.yml");
   ownedFolder(folder, me);
   ownedFile(file, input(), me);
-  checkIsolation(metadata);
+  await checkIsolation(metadata);
 
   const compose = ["compose", "--project-name", metadata.compose_project, "--file", file, "--progress", "plain"];
   const before = previous(join(folder, "metadata.json"));
   const up = await upWatched(compose, metadata.compose_project);
   ownedFile(join(folder, "up.log"), up.stdout + up.stderr, me);
   if (up.code !== 0) throw new Error(await explain(compose, up.stderr));
+  try {
+    await checkIsolation(metadata);
+  } catch (error) {
+    await run("docker", [...compose, "down", "--timeout", "2"]);
+    throw error;
+  }
 
   // A key is read at start; the running service would go on with the old one.
   const renewed = Object.keys(metadata.authorities).filter((service) => before?.authorities?.[service] && before.authorities[service] !== metadata.authorities[service]);
@@ -75,16 +81,22 @@ function previous(path: string): Metadata | undefined {
   }
 }
 
-/** The result is checked, not the option: engines that do not know isolated gateways ignore it silently. */
-function checkIsolation(metadata: Metadata): void {
+/**
+ * The result is checked, not the option: engines that do not know isolated gateways ignore it
+ * silently. Before containers start by `ip`, as Node lists no bridge that nothing is attached to;
+ * and once they run by Node, as not every machine has `ip`.
+ */
+async function checkIsolation(metadata: Metadata): Promise<void> {
   for (const { name, id, internal, subnet, engine_subnets } of Object.values(metadata.networks)) {
     if (engine_subnets.length !== 1 || engine_subnets[0] !== subnet) {
       throw new Error(`Docker network ${name}: has ${engine_subnets.join(", ") || "no subnet"} instead of ${subnet}, for which pipelock is configured; remove it (docker network rm ${name}) and run \`pulumi up --refresh\``);
     }
-    const addresses = networkInterfaces()[`br-${id.slice(0, 12)}`] ?? [];
-    if (internal && addresses.some((address) => address.family === "IPv4" || !address.address.startsWith("fe80:"))) {
+    const bridge = `br-${id.slice(0, 12)}`;
+    const listed = (await run("ip", ["-oneline", "address", "show", "dev", bridge])).stdout.match(/(?<=inet6? )[0-9a-f.:]+/g) ?? [];
+    const addresses = [...listed, ...(networkInterfaces()[bridge] ?? []).map(({ address }) => address)].filter((address) => !address.startsWith("fe80:"));
+    if (internal && addresses.length > 0) {
       throw new Error(
-        `Docker network ${name}: the host has the address ${addresses[0]!.address} on it, so the agent could reach the host's ports; ` +
+        `Docker network ${name}: the host has the address ${addresses[0]} on it, so the agent could reach the host's ports; ` +
           "the engine does not honour isolated gateways. Docker 28 or newer is needed",
       );
     }
