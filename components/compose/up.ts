@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
+import { parse } from "yaml";
 import { ownedFile, ownedFolder } from "../files/owned-files.ts";
 import { input, main, setting } from "../files/script-io.ts";
 import { run, type RunResult } from "../machine/run.ts";
@@ -29,7 +30,8 @@ await main(async () => {
   const metadata = JSON.parse(setting("METADATA")) as Metadata;
   const file = join(folder, "docker-compose.yml");
   ownedFolder(folder, me);
-  ownedFile(file, input(), me);
+  const composeFile = input();
+  ownedFile(file, composeFile, me);
   await checkIsolation(metadata);
 
   const compose = ["compose", "--project-name", metadata.compose_project, "--file", file, "--progress", "plain"];
@@ -44,8 +46,10 @@ await main(async () => {
     throw error;
   }
 
-  // A key is read at start; the running service would go on with the old one.
-  const renewed = Object.keys(metadata.authorities).filter((service) => before?.authorities?.[service] && before.authorities[service] !== metadata.authorities[service]);
+  // A key is read at start; the running service would go on with the old one. Only services that are
+  // there: Compose restarts none where one of the names is unknown to it.
+  const { services } = parse(composeFile) as { services: Record<string, unknown> };
+  const renewed = Object.keys(metadata.authorities).filter((service) => service in services && before?.authorities?.[service] && before.authorities[service] !== metadata.authorities[service]);
   if (renewed.length > 0) {
     await run("docker", [...compose, "restart", "--timeout", "2", ...renewed]);
     const again = await run("docker", [...compose, "up", "--detach", "--wait", "--wait-timeout", WAIT_TIMEOUT]);
