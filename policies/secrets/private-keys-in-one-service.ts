@@ -1,0 +1,55 @@
+import { COMMANDS } from "../lib/compose.ts";
+import { containersOf } from "../lib/containers.ts";
+import { hostPaths, within } from "../lib/mounts.ts";
+import { stackRule, type InStack } from "../lib/rule.ts";
+import { texts } from "../lib/values.ts";
+
+const KEY = "tls:index/privateKey:PrivateKey";
+
+/** Bottle's own writer of files for one uid (0600 by temp + rename). */
+const ownWriter = /^exec node \S+ '[^']*\/components\/files\/write\.[jt]s'$/;
+const inShell = /\bumask\s+0?[0-7]?77\b|\bchmod\s+(0?[46]00|u=rw?,go=)\s|\binstall\b[^;&|\n]*\s-m\s*0?[46]00\b/;
+
+export const privateKeysInOneService = stackRule({
+  name: "private-keys-in-one-service",
+  description: "A private key reaches a file by stdin, of mode 0600, that one service alone mounts.",
+  severity: "critical",
+  check: (resources, _report, { report }) => {
+    const keys = new Set(resources.filter(({ type }) => type === KEY).map(({ urn }) => urn));
+    const writers = resources.filter((resource) => COMMANDS.has(resource.type) && propertiesOf(resource, keys).length > 0);
+    for (const writer of writers) {
+      for (const property of propertiesOf(writer, keys)) {
+        if (property !== "stdin") report(writer.urn)(property, "is made from a private key, so logs and process lists show it; pass the key by stdin");
+      }
+      for (const key of ["create", "update"]) {
+        const script = writer.properties[key];
+        if (typeof script === "string" && !ownWriter.test(script) && !inShell.test(script)) report(writer.urn)(key, "writes a private key that others may read; begin with `umask 077` (0600)");
+      }
+    }
+    checkMounts(resources, writers, report);
+  },
+});
+
+/** Properties that depend on a key. */
+function propertiesOf({ propertyDependencies }: InStack, keys: ReadonlySet<string>): string[] {
+  return Object.entries(propertyDependencies).flatMap(([property, urns]) => (urns.some((urn) => keys.has(urn)) ? [property] : []));
+}
+
+function checkMounts(resources: readonly InStack[], writers: readonly InStack[], report: (urn: string) => (path: string, text: string) => void): void {
+  const mounts = resources.flatMap(({ type, urn, properties }) =>
+    containersOf(type, properties).flatMap((container) => hostPaths(container).flatMap(({ path, source }) => (source === undefined ? [] : [{ service: `${urn} ${container.name}`, urn, path, source }]))),
+  );
+  for (const writer of writers) {
+    const folders = foldersOf(writer);
+    const seen = mounts.filter(({ source }) => folders.some((folder) => within(folder, source) || within(source, folder)));
+    if (new Set(seen.map(({ service }) => service)).size < 2) continue;
+    for (const { urn, path } of seen) report(urn)(path, `shows a private key (written by ${writer.name}) to more than one service; mount the key's folder into its one reader only, and no folder above it`);
+  }
+}
+
+/** Where a command writes: the paths in its environment, and in its script but for programs. */
+function foldersOf({ properties }: InStack): string[] {
+  const script = texts(properties["create"], "create").flatMap(({ text }) => text.match(/(?<=^|[\s"'=>])\/[^\s"';|&<>]+/g) ?? []);
+  const environment = texts(properties["environment"], "environment").flatMap(({ text }) => (text.startsWith("/") ? [text] : []));
+  return [...environment, ...script.filter((path) => !/\.[cm]?[jt]s$|^\/(dev|bin|usr)\//.test(path))].map((path) => path.replace(/(.)\/+$/, "$1"));
+}
