@@ -14,8 +14,11 @@ const serviceKeys = new Set(
 );
 const topKeys = new Set(["name", "version", "services", "networks", "volumes", "configs", "secrets"]);
 
-/** Starts containers: what these run is on no list that a policy sees. */
-const starts = /\bdocker(-compose|\s+(-\S+\s+|--\S+[\s=]\S+\s+)*compose)\b[^;&|\n]*\s(up|run|create|start)\b|\b(docker|podman|nerdctl)\s+(container\s+)?(run|create)\b/;
+/** Starts containers, by Compose and otherwise. */
+const composes = /\bdocker(-compose|\s+(-\S+\s+|--\S+[\s=]\S+\s+)*compose)\b[^;&|\n]*\s(up|run|create|start)\b/;
+const runs = /\b(docker|podman|nerdctl)\s+(container\s+)?(run|create)\b/;
+/** Bottle's own script, which takes the Compose file from stdin. */
+const ownUp = /\/compose\/up\.[jt]s\b/;
 
 export const composeFileReadable = resourceRule({
   name: "compose-file-readable",
@@ -24,12 +27,14 @@ export const composeFileReadable = resourceRule({
   check: ({ type, inputs }, report) => {
     if (!COMMANDS.has(type)) return;
     const reading = readCompose(type, inputs);
-    if (reading === undefined) {
-      for (const key of ["create", "update"]) {
-        if (starts.test(String(known(inputs[key], key) ?? ""))) report(key, "starts containers that no policy can read; pass the Compose file as stdin (docker compose --file - up)");
+    for (const key of ["create", "update"]) {
+      const script = String(known(inputs[key], key) ?? "");
+      const fromStdin = reading !== undefined && (ownUp.test(script) || readsStdinAlone(script));
+      if (runs.test(script) || ((composes.test(script) || ownUp.test(script)) && !fromStdin)) {
+        report(key, "starts containers that no policy can read; pass the one Compose file by stdin (docker compose --file - up)");
       }
-      return;
     }
+    if (reading === undefined) return;
     if ("fault" in reading) return report("stdin", `${reading.fault}; write it as one plain Compose document`);
     const { document, services } = reading.file;
     for (const key of Object.keys(document)) if (!topKeys.has(key) && !key.startsWith("x-")) report(`stdin: ${child("", key)}`, "is a key this pack does not check, so it may open the bottle; remove it");
@@ -45,3 +50,9 @@ export const composeFileReadable = resourceRule({
     }
   },
 });
+
+/** Each `docker compose up` names stdin as its file, and no other. */
+function readsStdinAlone(script: string): boolean {
+  const files = [...script.matchAll(/(?:^|\s)(?:-f|--file)[\s=]+(\S+)/g)].map(([, file]) => file);
+  return files.length > 0 && files.every((file) => file === "-");
+}

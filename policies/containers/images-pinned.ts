@@ -17,7 +17,7 @@ export const imagesPinned = resourceRule<{ trusted: string[] }>({
     for (const container of containersOf(type, inputs)) {
       const image = value(container, "image");
       // Built here and called by the hash of all that went into it: what counts is the base, below.
-      if (!pinned(image) && !/^bottle-[a-z0-9-]+:[0-9a-f]{16,64}$/.test(String(image))) report(container.path("image"), image === undefined ? "names no image" : mend);
+      if (!pinned(image) && !/^bottle-[a-z0-9-]+:[0-9a-f]{16,64}$/.test(String(image))) report(container.path("image"), image === undefined ? "is not set; name an image as NAME@sha256:…" : mend);
     }
     const request = imageRequest(type, inputs);
     if (request === undefined) return;

@@ -34,13 +34,14 @@ function read(text: string): Reading {
   const documents = parseAllDocuments(text, { merge: true, prettyErrors: false, logLevel: "silent" });
   if (!Array.isArray(documents)) return undefined;
   try {
-    const [first, ...others] = documents.map((document) => ({ faulty: document.errors.length + document.warnings.length > 0, value: document.toJS() as unknown }));
-    if (first === undefined || !isObject(first.value) || !("services" in first.value)) return first?.faulty ? { fault: "is no YAML that this pack can read" } : undefined;
-    if (first.faulty) return { fault: "is no YAML that this pack can read" };
-    if (others.length > 0) return { fault: "has several YAML documents, which Compose lays over each other; give one" };
-    const { services } = first.value;
+    if (documents.some((document) => document.errors.length + document.warnings.length > 0)) return { fault: "is no YAML that this pack can read" };
+    const values = documents.map((document) => document.toJS() as unknown);
+    const found = values.find((value): value is Plain => isObject(value) && "services" in value);
+    if (found === undefined) return undefined;
+    if (values.length > 1) return { fault: "has several YAML documents, which Compose lays over each other" };
+    const { services } = found;
     if (!isObject(services)) return { fault: "has services that are no mapping" };
-    return { file: { document: first.value, services } };
+    return { file: { document: found, services } };
   } catch {
     return { fault: "is no YAML that this pack can read" };
   }

@@ -9,17 +9,15 @@ const config = {
     {
       id: RECOMMENDED,
       rule: preset.creator,
-      rules: [
-        // A comment in a value would switch the rules off.
-        { id: "@secretlint/secretlint-rule-filter-comments", disabled: true },
-        { id: "@secretlint/secretlint-rule-aws", options: { enableIDScanRule: true } },
-      ],
+      rules: [{ id: "@secretlint/secretlint-rule-aws", options: { enableIDScanRule: true } }],
     },
   ],
 };
 
 /** @returns what kinds of secret a text holds, such as "GITHUB_TOKEN"; never the secret. */
 export async function kindsOfSecret(text: string): Promise<string[]> {
-  const { messages } = await lintSource({ source: { content: text, filePath: "value.txt", ext: ".txt", contentType: "text" }, options: { config, maskSecrets: true } });
+  // A comment in the text would switch the rules off: the preset's rule for it runs even where it is disabled (13.0).
+  const content = text.replaceAll(/secretlint-(?=disable|enable)/g, "secretlint ");
+  const { messages } = await lintSource({ source: { content, filePath: "value.txt", ext: ".txt", contentType: "text" }, options: { config, maskSecrets: true } });
   return [...new Set(messages.map(({ messageId }) => messageId))];
 }
