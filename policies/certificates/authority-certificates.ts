@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { readCertificate, type CertificateFacts } from "../lib/certificate.ts";
 import { stackRule } from "../lib/rule.ts";
-import { LOCALLY_SIGNED, SELF_SIGNED } from "./authority-requested.ts";
+import { isCertificate } from "../lib/tls.ts";
 
 const PEM = "certPem";
 const SIGNING = ["keyCertSign", "cRLSign"];
@@ -18,7 +18,7 @@ export const authorityCertificates = stackRule<{ maxDays: number }>({
   config: { maxDays: { type: "integer", minimum: 1, default: 397, description: "Longest life of an authority, in days." } },
   check: (resources, _report, { maxDays, report }) => {
     for (const { type, urn, properties } of resources) {
-      if (type !== SELF_SIGNED && type !== LOCALLY_SIGNED) continue;
+      if (!isCertificate(type)) continue;
       const pem = properties[PEM];
       if (typeof pem !== "string") {
         if (!pulumi.runtime.isDryRun()) report(urn)(PEM, "could not be read although the update has made it; run `pulumi up` again");

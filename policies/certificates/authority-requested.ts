@@ -1,9 +1,7 @@
 import { resourceRule } from "../lib/rule.ts";
+import { isCertificate, PRIVATE_KEY } from "../lib/tls.ts";
 import { known, list } from "../lib/values.ts";
 
-export const SELF_SIGNED = "tls:index/selfSignedCert:SelfSignedCert";
-export const LOCALLY_SIGNED = "tls:index/locallySignedCert:LocallySignedCert";
-const KEY = "tls:index/privateKey:PrivateKey";
 const SIGNING = ["cert_signing", "crl_signing"];
 
 /** What can be said before a certificate exists; the certificate itself is looked at by authority-certificates. */
@@ -13,8 +11,8 @@ export const authorityRequested = resourceRule<{ maxDays: number }>({
   severity: "high",
   config: { maxDays: { type: "integer", minimum: 1, default: 397, description: "Longest life of an authority, in days." } },
   check: ({ type, inputs }, report, { maxDays }) => {
-    if (type === KEY && known(inputs["algorithm"], "algorithm") !== "ECDSA") report("algorithm", "is not ECDSA, the only kind that pipelock takes; set it to ECDSA");
-    if (type !== SELF_SIGNED && type !== LOCALLY_SIGNED) return;
+    if (type === PRIVATE_KEY && known(inputs["algorithm"], "algorithm") !== "ECDSA") report("algorithm", "is not ECDSA, the only kind that pipelock takes; set it to ECDSA");
+    if (!isCertificate(type)) return;
     const uses = list(known(inputs["allowedUses"], "allowedUses")).map(String);
     const authority = known(inputs["isCaCertificate"], "isCaCertificate") === true;
     if (!authority && !uses.includes("cert_signing")) return;

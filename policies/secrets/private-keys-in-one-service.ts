@@ -2,9 +2,8 @@ import { COMMANDS } from "../lib/compose.ts";
 import { containersOf } from "../lib/containers.ts";
 import { hostPaths, within } from "../lib/mounts.ts";
 import { stackRule, type InStack } from "../lib/rule.ts";
+import { PRIVATE_KEY } from "../lib/tls.ts";
 import { texts } from "../lib/values.ts";
-
-const KEY = "tls:index/privateKey:PrivateKey";
 
 /** Bottle's own writer of files for one uid (0600 by temp + rename). */
 const ownWriter = /^exec node \S+ '[^']*\/components\/files\/write\.[jt]s'$/;
@@ -15,7 +14,7 @@ export const privateKeysInOneService = stackRule({
   description: "A private key reaches a file by stdin, of mode 0600, that one service alone mounts.",
   severity: "critical",
   check: (resources, _report, { report }) => {
-    const keys = new Set(resources.filter(({ type }) => type === KEY).map(({ urn }) => urn));
+    const keys = new Set(resources.filter(({ type }) => type === PRIVATE_KEY).map(({ urn }) => urn));
     const writers = resources.filter((resource) => COMMANDS.has(resource.type) && propertiesOf(resource, keys).length > 0);
     for (const writer of writers) {
       for (const property of propertiesOf(writer, keys)) {
