@@ -7,6 +7,7 @@ import { renderComposeFile } from "./compose/compose-file.ts";
 import { Egress } from "./egress/egress.ts";
 import { needsEgress } from "./egress/rules.ts";
 import { PROXY_NAME, PROXY_PORT } from "./egress/service.ts";
+import { GitGate } from "./git-gate/git-gate.ts";
 import { covers } from "./manifest/hosts.ts";
 import type { Route } from "./manifest/manifest.ts";
 import { metadata } from "./metadata.ts";
@@ -54,15 +55,16 @@ export class Bottle extends pulumi.ComponentResource {
     const networks = new Networks(name, shared, after);
     const pipelock = new Pipelock(`${name}-pipelock`, shared, after);
     const egress = new Egress(`${name}-egress`, shared, after);
+    const gitGate = new GitGate(`${name}-git-gate`, shared, after);
     const authorities = { pipelock: pipelock.authority, egress: egress.authority };
     const trust = new TrustBundles(name, { ...shared, authorities }, after);
     const agent = new Agent(`${name}-agent`, shared, after);
 
     const composeFile = renderComposeFile({
       identity,
-      services: [pipelock.service, ...(egress.service ? [egress.service] : []), agent.service],
+      services: [pipelock.service, egress.service, gitGate.service, agent.service].filter((service) => service !== undefined),
       networks: networkNames,
-      volumes: agent.volumes,
+      volumes: { ...agent.volumes, ...gitGate.volumes },
     });
     const compose = new ComposeProject(
       name,
@@ -75,11 +77,12 @@ export class Bottle extends pulumi.ComponentResource {
         metadata: metadata({ ...shared, networks, authorities, agentContainer: agent.container }),
         revision: `${shared.generation} ${tokenRevision}`,
         saveWork: agent.saveWork,
-        needs: [...pipelock.needs, ...egress.needs, ...trust.needs, ...agent.needs],
+        needs: [...pipelock.needs, ...egress.needs, ...gitGate.needs, ...trust.needs, ...agent.needs],
       },
       after,
     );
     agent.provision(compose.up);
+    gitGate.check(compose.up);
 
     this.attach = agent.attach;
     this.agentContainer = agent.container;

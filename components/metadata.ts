@@ -36,6 +36,7 @@ export function metadata(args: MetadataArgs): pulumi.Output<object> {
     ),
     subnet: machine.subnet,
     authorities,
+    git_upstreams: manifest.git.upstreams.map(({ name, url }) => ({ name, url: url.text })),
     versions: { pipelock: manifest.images.pipelock, base: manifest.images.base, ...(manifest.agent.kind === "preset" && { claude_code: manifest.agent.claude.version }) },
   }));
 }

@@ -8,6 +8,7 @@ export interface StateFolder {
   readonly metadata: string;
   readonly pipelock: { readonly config: string; readonly ca: string; readonly trust: string };
   readonly egress: { readonly rules: string; readonly ca: string; readonly trust: string };
+  readonly gitGate: { readonly config: string; readonly trust: string; readonly evidence: string };
   readonly agent: { readonly ca: string };
 }
 
@@ -20,6 +21,7 @@ export function stateFolder(project: string, slug: string): StateFolder {
     metadata: join(root, "metadata.json"),
     pipelock: { config: join(root, "pipelock", "config"), ca: join(root, "pipelock", "ca"), trust: join(root, "pipelock", "trust") },
     egress: { rules: join(root, "egress", "rules"), ca: join(root, "egress", "ca"), trust: join(root, "egress", "trust") },
+    gitGate: { config: join(root, "git-gate", "config"), trust: join(root, "git-gate", "trust"), evidence: join(root, "evidence", "git-gate") },
     agent: { ca: join(root, "agent", "ca") },
   };
 }

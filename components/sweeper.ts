@@ -34,7 +34,7 @@ export class Sweeper extends pulumi.ComponentResource {
       `${name}-sweeper`,
       {
         create: `umask 077 && mkdir -p ${shellQuote(args.folder.root)} && printf %s "$GENERATION" > ${shellQuote(file)}`,
-        delete: renderSweep(args.identity, args.folder.root, args.machine.tokenFolder),
+        delete: renderSweep(args.identity, args.folder.root, args.machine.memoryFolder),
         environment: { ...args.machine.engine.environment, GENERATION: args.generation },
         ...quiet,
       },

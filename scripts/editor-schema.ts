@@ -32,6 +32,7 @@ export function editorSchema(): JsonSchema {
 const descriptions: Record<string, { description: string }> = {
   agent: { description: "The agent's image, workspace, prompt, skills, environment and limits." },
   network: { description: "What the agent may reach, and with which credentials (put on outside the agent)." },
+  git: { description: "Git upstreams that the agent reaches through git-gate, which scans what it pushes." },
   trust: { description: "Extra CA files that the sidecars trust upstream." },
   images: { description: "The base image and the sidecars' images." },
 };

@@ -66,7 +66,7 @@ export class Agent extends pulumi.ComponentResource {
   provision(up: pulumi.Resource): void {
     const { args, name } = this;
     const { manifest, machine, project } = args;
-    const spec = provisionSpec({ ...args, ...machine.agentUser, container: this.container, workspacePath: mountedWorkspace(manifest, project) });
+    const spec = provisionSpec({ ...args, ...machine.agentUser, container: this.container, signingKey: machine.git.signingKey, workspacePath: mountedWorkspace(manifest, project) });
     new command.local.Command(
       `${name}-provision`,
       {

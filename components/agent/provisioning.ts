@@ -6,6 +6,7 @@ import { contextHash } from "../images/context-hash.ts";
 import type { Identity } from "../identity.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { claudeFiles, claudeMerges, claudeSkillPath, type ClaudeInput } from "./claude.ts";
+import { gitSettings, signingFiles } from "./git-settings.ts";
 import { gitFiles, type ProvisionSpec } from "./provision-spec.ts";
 import { agentPaths } from "./service.ts";
 
@@ -17,6 +18,8 @@ export interface ProvisioningInput {
   readonly container: string;
   readonly uid: number;
   readonly gid: number;
+  /** Public half of the key that signs the agent's commits. */
+  readonly signingKey?: string;
   /** Absolute host path of a mounted workspace. */
   readonly workspacePath?: string;
 }
@@ -28,18 +31,13 @@ export function provisionSpec(input: ProvisioningInput): ProvisionSpec {
   const preset = agent.kind === "preset";
   const prompt = agent.prompt === undefined ? undefined : resolve(project, agent.prompt);
   const claude: ClaudeInput = { ...agent.claude, workspace: agentPaths.workspace, prompt };
-  const git = gitFiles({
-    "user.name": `bottle ${identity.stack}`,
-    "user.email": `${identity.slug}@bottle.invalid`, // RFC 2606: reaches nobody
-    "safe.directory": agentPaths.workspace,
-    "init.defaultBranch": "main",
-  });
+  const git = gitFiles(gitSettings(manifest.git, identity, input.signingKey));
   return {
     container,
     uid,
     gid,
     home: agentPaths.home,
-    files: [...git.files, ...(preset ? claudeFiles(claude) : prompt === undefined ? [] : [{ path: "PROMPT.md", sourcePath: prompt }])],
+    files: [...git.files, ...signingFiles(manifest.git), ...(preset ? claudeFiles(claude) : prompt === undefined ? [] : [{ path: "PROMPT.md", sourcePath: prompt }])],
     directories: agent.skills.map((skill) => {
       const sourcePath = resolve(project, skill);
       const name = basename(sourcePath);

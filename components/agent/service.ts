@@ -1,6 +1,7 @@
 // What the agent's container needs: its own network, its two volumes, the way out, and nothing else.
 import type { Manifest } from "../manifest/manifest.ts";
 import { PROXY_NAME, PROXY_PORT } from "../egress/service.ts";
+import { GATE_NAME } from "../git-gate/config.ts";
 import type { Limits, ServiceSpec } from "../service-spec.ts";
 import type { StateFolder } from "../state-folder.ts";
 import type { NetworkRole, Subnet } from "../subnets.ts";
@@ -35,7 +36,7 @@ export interface AgentServiceInput {
 /** Variables by which common clients find the proxy and the bottle's CAs. */
 export function agentEnvironment(): Record<string, string> {
   const proxy = `http://${PROXY_NAME}:${PROXY_PORT}`;
-  const noProxy = "localhost,127.0.0.1,::1,git-gate,supervise";
+  const noProxy = `localhost,127.0.0.1,::1,${GATE_NAME},supervise`;
   const bundle = agentPaths.bundle;
   return {
     HTTP_PROXY: proxy,
@@ -77,7 +78,8 @@ export function agentService(input: AgentServiceInput): ServiceSpec {
       ...Object.fromEntries(agent.inheritEnv.map((name) => [name, null])),
     },
     networks: { internal: { address: subnets.internal.addresses["agent"]! } },
-    hosts: { [PROXY_NAME]: subnets.internal.addresses["proxy"]! },
+    // All of them from the start, there or not: what joins later must not make the agent anew.
+    hosts: { [PROXY_NAME]: subnets.internal.addresses["proxy"]!, [GATE_NAME]: subnets.internal.addresses[GATE_NAME]!, supervise: subnets.internal.addresses["supervise"]! },
     mounts: [
       { kind: "bind", source: bundle, target: agentPaths.bundle, readOnly: true },
       // A package's post-install script replaces the system store by rename, which a mount would fail.

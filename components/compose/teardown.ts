@@ -50,9 +50,9 @@ done`;
  * The sweeper's delete, the last of all: whatever still carries the instance's label, the tokens in
  * memory, and the bottle's files but for logs and saved work. Fails, naming it, where something stays.
  *
- * @param tokenFolder host folder in memory, where there is one.
+ * @param memoryFolder host folder in memory, where there is one.
  */
-export function renderSweep(identity: Identity, stateRoot: string, tokenFolder: string | undefined): string {
+export function renderSweep(identity: Identity, stateRoot: string, memoryFolder: string | undefined): string {
   const kept = keptFiles.map((pattern) => `! -name ${shellQuote(pattern)}`).join(" ");
   return `set -u
 state=${shellQuote(stateRoot)}
@@ -61,7 +61,7 @@ ${removeAll("containers", `docker ps --all --quiet ${filter(identity)}`, "docker
 ${removeAll("networks", `docker network ls --quiet ${filter(identity)}`, "docker network rm")}
 ${removeAll("volumes", `docker volume ls --quiet ${filter(identity)}`, "docker volume rm --force")}
 ${removeAll("images", `docker images --quiet --no-trunc ${filter(identity)}`, "docker rmi --force")}
-${tokenFolder === undefined ? "" : `rm -rf ${shellQuote(tokenFolder)}; rmdir ${shellQuote(tokenFolder.replace(/\/[^/]+$/, ""))} 2>/dev/null`}
+${memoryFolder === undefined ? "" : `rm -rf ${shellQuote(memoryFolder)}; rmdir ${shellQuote(memoryFolder.replace(/\/[^/]+$/, ""))} 2>/dev/null`}
 if [ -d "$state" ]; then
   find "$state" -mindepth 1 -maxdepth 1 ${kept} -exec rm -rf {} + || { echo "files under $state could not be removed" >&2; exit 1; }
   rmdir "$state" 2>/dev/null

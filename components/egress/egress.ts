@@ -1,6 +1,7 @@
 // The proxy that holds the agent to its routes and puts credentials on: authority, rules, tokens,
 // image, service. A bottle that needs no egress has only the authority, so that the agent's bundle of
 // roots stays the same when the first route comes.
+import { join } from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { CertificateAuthority } from "../certificate-authority.ts";
@@ -54,7 +55,7 @@ export class Egress extends pulumi.ComponentResource {
         cpus: machine.cpus,
         folder,
         subnets: args.subnets,
-        tokenFolder: machine.tokenFolder,
+        tokenFolder: tokenFolder(args),
         tokenVariables: tokenIds(args, "variable"),
       });
       this.needs.push(image.ready, rules, ...this.tokens(name, args));
@@ -65,7 +66,8 @@ export class Egress extends pulumi.ComponentResource {
   /** Tokens from the environment are read by the Command itself: the state has only a random revision. */
   private tokens(name: string, args: SharedArgs): pulumi.Resource[] {
     const { machine, manifest } = args;
-    if (machine.tokenFolder === undefined) return [];
+    const folder = tokenFolder(args);
+    if (folder === undefined) return [];
     return [
       new command.local.Command(
         `${name}-tokens`,
@@ -75,7 +77,7 @@ export class Egress extends pulumi.ComponentResource {
             ...machine.engine.environment,
             COMPOSE_PROJECT: args.identity.composeProject,
             OWNER: args.owner,
-            TOKEN_FOLDER: machine.tokenFolder,
+            TOKEN_FOLDER: folder,
             TOKENS: tokenIds(args, "variable").join(","),
             REVISION: machine.tokenRevision,
           },
@@ -86,6 +88,10 @@ export class Egress extends pulumi.ComponentResource {
       ),
     ];
   }
+}
+
+function tokenFolder({ machine: { memoryFolder } }: SharedArgs): string | undefined {
+  return memoryFolder && join(memoryFolder, "egress");
 }
 
 function tokenIds({ routes }: SharedArgs, source: "variable" | "secret"): string[] {

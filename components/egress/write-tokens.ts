@@ -1,11 +1,8 @@
 // Run by a Command: makes the folder in memory hold just the tokens of the routes, and has egress
 // read them. Tokens come from the inherited environment, those that are Pulumi secrets from stdin
 // (JSON by id). Nothing of them is printed.
-import { chmodSync, readdirSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { ownedFile, ownedFolder } from "../files/owned-files.ts";
+import { fillSecretFolder } from "../files/secret-folder.ts";
 import { input, main, owner, setting } from "../files/script-io.ts";
-import { REVISION_FILE } from "../machine/tokens.ts";
 import { reloadEgress, restartEgress, type EgressStatus } from "./control.ts";
 
 await main(async () => {
@@ -18,12 +15,7 @@ await main(async () => {
     const value = process.env[name];
     if (value) tokens.set(name, value);
   }
-
-  ownedFolder(folder, owner());
-  chmodSync(dirname(folder), 0o700);
-  for (const [id, value] of tokens) ownedFile(join(folder, id), value, owner());
-  for (const name of readdirSync(folder)) if (name !== REVISION_FILE && !tokens.has(name)) rmSync(join(folder, name));
-  ownedFile(join(folder, REVISION_FILE), revision, owner());
+  fillSecretFolder(folder, owner(), tokens, revision);
 
   const project = setting("COMPOSE_PROJECT");
   const taken = (status: EgressStatus) => status.tokens_revision === revision;

@@ -10,6 +10,7 @@ import type { ImageRequest } from "./ensure.ts";
 const contexts = {
   claude: fileURLToPath(new URL("../agent/image", import.meta.url)),
   egress: fileURLToPath(new URL("../egress/image", import.meta.url)),
+  gitGate: fileURLToPath(new URL("../git-gate/image", import.meta.url)),
 };
 
 export interface PlanInput {
@@ -44,6 +45,12 @@ function hashIfThere(context: string, extra: unknown): string {
 export function egressImage({ manifest, trust }: PlanInput): ImageRequest {
   const { egress, base } = manifest.images;
   return egress === undefined ? ours("egress", contexts.egress, { BASE: base }, trust) : { image: egress };
+}
+
+/** @param user owner of the mirrors: a named volume takes its owner from the image. */
+export function gitGateImage({ manifest, trust }: PlanInput, user: { readonly uid: number; readonly gid: number }): ImageRequest {
+  const { gitGate, base } = manifest.images;
+  return gitGate === undefined ? ours("git-gate", contexts.gitGate, { BASE: base, UID: String(user.uid), GID: String(user.gid) }, trust) : { image: gitGate };
 }
 
 export function pipelockImage({ manifest }: PlanInput): ImageRequest {

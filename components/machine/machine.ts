@@ -1,15 +1,17 @@
 // Everything that a bottle takes from this machine, looked at once before the program starts.
 import { availableParallelism } from "node:os";
 import { statSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { Identity } from "../identity.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { networkName } from "../networks.ts";
 import { bottleSubnet, networkRoles } from "../subnets.ts";
+import { stateFolder } from "../state-folder.ts";
 import { findEngine, type Engine } from "./engine.ts";
+import { gitSecretFolder, lookAtGitFiles, type GitFiles } from "./git-files.ts";
 import { packageHosts, type PackageHosts } from "./packages.ts";
 import { machineFaults } from "./preflight.ts";
-import { tokenFolder, tokenRevision } from "./tokens.ts";
+import { memoryFolder, secretRevision } from "./secrets.ts";
 import { trustFiles, type TrustFiles } from "./trust.ts";
 
 export interface Machine {
@@ -18,9 +20,12 @@ export interface Machine {
   readonly subnet: string;
   readonly trust: TrustFiles;
   readonly packages: PackageHosts;
-  /** Host folder in memory for tokens, where there is one. */
-  readonly tokenFolder?: string;
+  /** Host folder in memory for the sidecars' secrets, where there is one. */
+  readonly memoryFolder?: string;
+  /** Revision of egress's tokens. */
   readonly tokenRevision: string;
+  /** What git-gate takes from this machine. */
+  readonly git: GitFiles;
   /** Who the sidecars run as: the uid that owns their files. */
   readonly sidecarUser: { readonly uid: number; readonly gid: number };
   readonly agentUser: { readonly uid: number; readonly gid: number };
@@ -56,21 +61,24 @@ export async function lookAtMachine(project: string, identity: Identity, manifes
   } catch (error) {
     faults.push((error as Error).message);
   }
-  const folder = tokenFolder(identity.instance);
-  if (folder === undefined && manifest.secrets.size > 0) {
-    faults.push("bottle:network.routes: auth.secret needs a folder in memory (/dev/shm or /run/user), which this machine lacks; give the token by auth.variable");
+  const folder = memoryFolder(identity.instance);
+  if (folder === undefined && manifest.secrets.size + manifest.gitSecrets.size > 0) {
+    const key = manifest.secrets.size > 0 ? "bottle:network.routes: auth.secret" : "bottle:git.upstreams: token.secret";
+    faults.push(`${key} needs a folder in memory (/dev/shm or /run/user), which this machine lacks; give the token by variable`);
   }
+  const git = lookAtGitFiles(manifest.git, manifest.gitSecrets, project, gitSecretFolder(folder, stateFolder(project, identity.slug).root), process.env);
   return {
     engine,
     subnet,
     trust,
     packages,
-    tokenFolder: folder,
-    tokenRevision: tokenRevision(folder, tokenValues(manifest)),
+    memoryFolder: folder,
+    tokenRevision: secretRevision(folder && join(folder, "egress"), tokenValues(manifest)),
+    git,
     sidecarUser: sidecarUser(),
     agentUser: agentUser(project, manifest),
     cpus: Math.min(DEFAULT_CPUS, availableParallelism()),
-    faults: [...faults, ...found],
+    faults: [...faults, ...git.faults, ...found],
   };
 }
 

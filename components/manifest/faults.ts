@@ -1,7 +1,8 @@
 // Faults that no single key shows: duplicates, contradictions, credentials in the wrong place. Pure.
 import { covers } from "./hosts.ts";
 import { reservedVariables, type ManifestInput, type RouteInput } from "./schema.ts";
-import type { AllowedHost, Route } from "./types.ts";
+import type { UpstreamInput } from "./git-schema.ts";
+import type { AllowedHost, GitUpstream, Route } from "./types.ts";
 
 const HOSTS = "bottle:network.hosts";
 const ROUTES = "bottle:network.routes";
@@ -61,14 +62,17 @@ function sameMatch(a: Route, b: Route): boolean {
 
 const sorted = (values: readonly unknown[] | undefined) => (values ? values.map((value) => JSON.stringify(value)).sort() : null);
 
-/** Variables of the agent that are a route's token, or bottle's own. */
-export function variableFaults(agent: ManifestInput["agent"], routes: readonly Route[]): string[] {
-  const tokens = new Map(routes.flatMap((route) => (route.auth?.source === "variable" ? [[route.auth.token, route.name] as const] : [])));
+/** Variables of the agent that are the token of a route or an upstream, or bottle's own. */
+export function variableFaults(agent: ManifestInput["agent"], routes: readonly Route[], upstreams: readonly GitUpstream[]): string[] {
+  const tokens = new Map([
+    ...upstreams.flatMap(({ name, token }) => (token?.source === "variable" ? [[token.id, `git upstream "${name}"`] as const] : [])),
+    ...routes.flatMap((route) => (route.auth?.source === "variable" ? [[route.auth.token, `route "${route.name}"`] as const] : [])),
+  ]);
   const inherited = agent.inheritEnv.flatMap((name, index) => {
     const key = `bottle:agent.inheritEnv[${index}]`;
     const holder = tokens.get(name);
     return [
-      ...(holder === undefined ? [] : [`${key}: ${name} is the token of route "${holder}" and may not enter the agent too; remove it here`]),
+      ...(holder === undefined ? [] : [`${key}: ${name} is the token of ${holder} and may not enter the agent too; remove it here`]),
       ...(reservedVariables.has(name) ? [`${key}: ${name} is set by bottle itself; remove it`] : []),
       ...(name in agent.env ? [`${key}: ${name} is also in agent.env; keep one`] : []),
     ];
@@ -78,15 +82,18 @@ export function variableFaults(agent: ManifestInput["agent"], routes: readonly R
 }
 
 /** Pulumi secrets where the manifest has no place for one, and a token that is none. */
-export function secretFaults(inputs: readonly RouteInput[], isSecret: (key: string) => boolean): string[] {
+export function secretFaults(routes: readonly RouteInput[], upstreams: readonly UpstreamInput[], isSecret: (key: string) => boolean): string[] {
   const faults: string[] = [];
-  const tokens = inputs.flatMap(({ auth }, index) => (auth?.secret === undefined ? [] : [`network.routes[${index}].auth.secret`]));
-  if (tokens.length > 0 && !isSecret("network")) {
-    faults.push(`bottle:${tokens[0]}: is in plain text; set it with: pulumi config set --secret --path 'bottle:${tokens[0]}'`);
+  const places: Record<string, string[]> = {
+    network: routes.flatMap(({ auth }, index) => (auth?.secret === undefined ? [] : [`network.routes[${index}].auth.secret`])),
+    git: upstreams.flatMap(({ token }, index) => (token?.secret === undefined ? [] : [`git.upstreams[${index}].token.secret`])),
+  };
+  for (const [key, tokens] of Object.entries(places)) {
+    if (tokens.length > 0 && !isSecret(key)) faults.push(`bottle:${tokens[0]}: is in plain text; set it with: pulumi config set --secret --path 'bottle:${tokens[0]}'`);
   }
-  for (const key of ["agent", "network", "trust", "images"]) {
-    if (isSecret(key) && (key !== "network" || tokens.length === 0)) {
-      faults.push(`bottle:${key}: holds a Pulumi secret where its value would be written in plain text; only network.routes[N].auth.secret may be one`);
+  for (const key of ["agent", "network", "git", "trust", "images"]) {
+    if (isSecret(key) && !places[key]?.length) {
+      faults.push(`bottle:${key}: holds a Pulumi secret where its value would be written in plain text; only network.routes[N].auth.secret and git.upstreams[N].token.secret may be one`);
     }
   }
   return faults;

@@ -1,11 +1,13 @@
 // Stack config values → a complete, checked manifest. Pure: no Pulumi, no machine.
 import { describe } from "./describe.ts";
+import { gitFaults, normalizeGit } from "./git.ts";
 import { hostFaults, inspectFaults, routeFaults, secretFaults, variableFaults } from "./faults.ts";
 import { covers, llmHosts } from "./hosts.ts";
 import { manifestSchema, type HostInput, type RouteInput } from "./schema.ts";
 import type { AllowedHost, Manifest, Route } from "./types.ts";
+import { unused } from "./unused.ts";
 
-export type { AllowedHost, Manifest, Route, RouteAuth } from "./types.ts";
+export type { AllowedHost, Git, GitUpstream, Manifest, Route, RouteAuth } from "./types.ts";
 
 /** Faults of a manifest: one line each, naming key, value's problem and mend. */
 export class ManifestError extends Error {
@@ -29,6 +31,7 @@ export function readManifest(config: Record<string, unknown>, isSecret?: (key: s
   const parsed = manifestSchema.safeParse(config);
   if (!parsed.success) throw new ManifestError(parsed.error.issues.flatMap((issue) => describe(issue)));
   const { agent, network, trust, images } = parsed.data;
+  const git = normalizeGit(parsed.data.git);
 
   const hosts = network.hosts.map(normalizeHost);
   const names = routeNames(network.routes);
@@ -39,8 +42,9 @@ export function readManifest(config: Record<string, unknown>, isSecret?: (key: s
     ...hostFaults(hosts),
     ...routeFaults(network.routes, routes, hosts),
     ...inspectFaults(hosts, routes),
-    ...variableFaults(agent, routes),
-    ...(isSecret ? secretFaults(network.routes, isSecret) : []),
+    ...gitFaults(git),
+    ...variableFaults(agent, routes, git.upstreams),
+    ...(isSecret ? secretFaults(network.routes, parsed.data.git.upstreams, isSecret) : []),
   ];
   if (faults.length > 0) throw new ManifestError(faults);
 
@@ -51,8 +55,10 @@ export function readManifest(config: Record<string, unknown>, isSecret?: (key: s
       workspace: { ...agent.workspace, mode: agent.workspace.mode ?? (agent.workspace.path === undefined ? "none" : "copy") },
     },
     network: { ...network, hosts, routes },
+    git,
     trust,
     images,
+    gitSecrets: new Map(git.upstreams.flatMap(({ token }, index) => (token?.source === "secret" ? [[token.id, parsed.data.git.upstreams[index]!.token!.secret!]] : []))),
     secrets: new Map(network.routes.flatMap((input, index) => (input.auth?.secret === undefined ? [] : [[routes[index]!.auth!.token, input.auth.secret]]))),
   };
 }
@@ -67,13 +73,6 @@ function routeNames(inputs: readonly RouteInput[]): string[] {
   const given = inputs.flatMap(({ name }) => name ?? []);
   for (const { name, host } of inputs) names.push(name ?? unused(host.replace(/^\*\./, "any-").replace(/[^a-z0-9]+/g, "-").replace(/^-/, "").slice(0, 60), [...given, ...names]));
   return names;
-}
-
-function unused(name: string, taken: readonly string[]): string {
-  for (let count = 1; ; count++) {
-    const candidate = count === 1 ? name : `${name}-${count}`;
-    if (!taken.includes(candidate)) return candidate;
-  }
 }
 
 function normalizeRoute(input: RouteInput, name: string): Route {

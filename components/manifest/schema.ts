@@ -1,7 +1,9 @@
 // The manifest: what a human writes under `bottle:` in Pulumi.<stack>.yaml. The zod schema is the
 // single source of its types, its validation and the JSON Schema that editors read.
 import { z } from "zod";
-import { environmentName, header, host, image, matching, ownRange, parameterName, path, pathGlob, privateRange, variable } from "./texts.ts";
+import { git } from "./git-schema.ts";
+import { object } from "./strict-object.ts";
+import { environmentName, header, host, image, matching, memory, ownRange, parameterName, path, pathGlob, privateRange, variable } from "./texts.ts";
 import { parseCidr } from "../subnets.ts";
 
 /** Claude Code release that the `claude` preset installs unless the manifest names another. */
@@ -22,17 +24,6 @@ export const reservedVariables: ReadonlySet<string> = new Set(
     "HOME",
   ]),
 );
-
-/** A strict object whose unknown keys are named together with the keys there are. */
-function object<Shape extends z.ZodRawShape>(shape: Shape) {
-  const known = Object.keys(shape).join(", ");
-  return z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === "unrecognized_keys"
-        ? `unknown key ${(issue.keys ?? []).map((key) => JSON.stringify(key)).join(", ")}; known here: ${known}`
-        : undefined,
-  });
-}
 
 const privateRanges = z
   .array(privateRange)
@@ -95,8 +86,6 @@ const workspace = object({
   path: path.optional().describe("Directory, relative to the Pulumi project."),
   seed: z.union([z.string(), z.int()]).optional().describe("Change it to seed a copied workspace anew; the agent's work is saved first."),
 });
-
-const memory = matching(/^[1-9]\d*(?:[kmg]b?)$/i, "is not an amount of memory; write it as 512m or 4g");
 
 const agent = object({
   preset: z.enum(["claude"]).optional().describe("An image of ours. Default: claude, unless image or build is given."),
@@ -171,12 +160,14 @@ const images = object({
   base: image.default(BASE_IMAGE).describe("Base of every image built here: Debian trixie or newer, with apt."),
   pipelock: image.default(PIPELOCK_IMAGE).describe("By name or digest."),
   egress: image.optional().describe("By name or digest. Default: built here."),
+  gitGate: image.optional().describe("By name or digest. Default: built here, for the uid that runs it."),
 });
 
 /** The manifest, key by key as in stack config (`bottle:agent`, `bottle:network`, …). */
 export const manifestSchema = object({
   agent: agent.prefault({}),
   network: network.prefault({}),
+  git: git.prefault({}),
   trust: trust.prefault({}),
   images: images.prefault({}),
 });

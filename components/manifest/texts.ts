@@ -11,7 +11,7 @@ import { hostFault } from "./hosts.ts";
  * @param fault returns what is wrong, to be read after the value.
  * @param show how the value is shown; "" where the key shows it already.
  */
-function checked(fault: (value: string) => string | undefined, show: (value: string) => string = JSON.stringify) {
+export function checked(fault: (value: string) => string | undefined, show: (value: string) => string = JSON.stringify) {
   return z.string().check((context) => {
     const problem = fault(context.value);
     if (problem !== undefined) context.issues.push({ code: "custom", input: context.value, message: `${show(context.value)} ${problem}`.trimStart() });
@@ -28,6 +28,8 @@ export const host = checked(hostFault, (value) => JSON.stringify(value.replace(/
 
 export const pathGlob = checked(globFault);
 export const path = matching(/\S/, "is empty; give a path, relative to the Pulumi project or absolute");
+/** Docker's notation: 512m, 4g. */
+export const memory = matching(/^[1-9]\d*(?:[kmg]b?)$/i, "is not an amount of memory; write it as 512m or 4g");
 export const image = matching(/^[A-Za-z0-9]\S*$/, "is not an image's name; write it as name:tag or name@sha256:…");
 
 const name = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;

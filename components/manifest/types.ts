@@ -1,4 +1,5 @@
 // A manifest with every default decided: what the rest of the program is made from.
+import type { GitUrl } from "./git-url.ts";
 import type { ManifestInput } from "./schema.ts";
 
 /** A host allowed as a whole, with every default decided. */
@@ -30,6 +31,31 @@ export interface Route extends AllowedHost {
   readonly auth?: RouteAuth;
 }
 
+/** A repository that the agent reaches through git-gate. */
+export interface GitUpstream {
+  readonly name: string;
+  readonly url: GitUrl;
+  /** ssh: host path of the private key. */
+  readonly identityFile?: string;
+  /** ssh: keys and files as written; undefined: the user's own known_hosts. */
+  readonly knownHosts?: readonly string[];
+  /** https: `id` is its file's name in git-gate, for a variable the variable's own. */
+  readonly token?: { readonly id: string; readonly source: "variable" | "secret"; readonly username: string };
+  /** undefined: read-only. */
+  readonly push?: { readonly branches: readonly string[]; readonly tags: readonly string[]; readonly delete: boolean; readonly force: boolean };
+  readonly serveStale: boolean;
+}
+
+export interface Git {
+  readonly upstreams: readonly GitUpstream[];
+  readonly author?: { readonly name: string; readonly email: string };
+  readonly signing?: { readonly identityFile: string };
+  /** Host path of a gitleaks configuration. */
+  readonly gitleaks?: string;
+  /** pack and file in bytes, memory in Docker's notation. */
+  readonly limits: { readonly pack: number; readonly file: number; readonly refs: number; readonly scanSeconds: number; readonly connections: number; readonly memory: string };
+}
+
 export interface Manifest {
   readonly agent: ManifestInput["agent"] & {
     readonly kind: "preset" | "image" | "build";
@@ -43,8 +69,11 @@ export interface Manifest {
     readonly subnet?: string;
     readonly proxy?: "direct";
   };
+  readonly git: Git;
   readonly trust: { readonly caFiles?: readonly string[] };
   readonly images: ManifestInput["images"];
   /** Tokens given as Pulumi secrets, by token id. Kept apart so that no renderer can print them. */
   readonly secrets: ReadonlyMap<string, string>;
+  /** The same of git upstreams. */
+  readonly gitSecrets: ReadonlyMap<string, string>;
 }

@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { tokenFolder } from "../../components/machine/tokens.ts";
+import { memoryFolder } from "../../components/machine/secrets.ts";
 import type { NetworkRole } from "../../components/subnets.ts";
 import { timed } from "./processes.ts";
 import type { Scratch } from "./scratch.ts";
@@ -39,7 +39,7 @@ export class BareProject {
     // cp keeps owner and mode: each file belongs to the uid that reads it.
     await timed("cp", ["-a", scratch.state, join(folder, "state")]);
     text = text.replaceAll(scratch.state, join(folder, "state"));
-    const tokens = tokenFolder(scratch.identity.instance);
+    const tokens = memoryFolder(scratch.identity.instance);
     if (tokens !== undefined && existsSync(tokens)) {
       await timed("cp", ["-a", tokens, join(folder, "tokens")]);
       text = text.replaceAll(tokens, join(folder, "tokens"));

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { identify, type Identity } from "../../components/identity.ts";
 import { backendUrl } from "../../components/machine/backend.ts";
-import { tokenFolder } from "../../components/machine/tokens.ts";
+import { memoryFolder } from "../../components/machine/secrets.ts";
 import { stateFolder } from "../../components/state-folder.ts";
 import { networkSubnets } from "../../components/subnets.ts";
 import { bottleEnvironment } from "../../scripts/setup/environment.ts";
@@ -128,7 +128,7 @@ export class Scratch {
     const destroyed = await attempt("pulumi", ["destroy", "--yes", "--skip-preview", "--non-interactive", "--stack", "bench"], { cwd: this.folder, env: this.env });
     if (destroyed.code !== 0) process.stderr.write(`pulumi destroy: ${destroyed.stdout}${destroyed.stderr}\n`);
     await removeLabelled(this.identity.instance, "bottle.instance");
-    const tokens = tokenFolder(this.identity.instance);
+    const tokens = memoryFolder(this.identity.instance);
     if (tokens !== undefined) {
       rmSync(tokens, { recursive: true, force: true });
       await attempt("rmdir", ["--ignore-fail-on-non-empty", dirname(tokens)]);

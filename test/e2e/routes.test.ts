@@ -118,9 +118,9 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "routes and tokens that c
   });
 
   test("tokens gone from memory, as after a reboot: the route fails closed and says so; the next up mends it", async () => {
-    const [folder] = stack.tokenFolders();
+    const [folder] = stack.memoryFolders();
     await change([route], "third-e2e-token"); // required from now on
-    for (const name of readdirSync(folder!)) rmSync(join(folder!, name));
+    for (const name of readdirSync(join(folder!, "egress"))) rmSync(join(folder!, "egress", name));
     await ok("docker", ["restart", "--timeout", "2", before["egress"]!.id]);
     const seen = upstream.requests.length;
     await until("egress answers again", async () => (await get(`https://${api}/v1/x`)).status !== 0);
@@ -133,7 +133,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "routes and tokens that c
   });
 
   test("the folder in memory itself gone: up makes it again, and egress sees what is in it", async () => {
-    for (const folder of stack.tokenFolders()) rmSync(folder, { recursive: true });
+    for (const folder of stack.memoryFolders()) rmSync(folder, { recursive: true });
     await change([route], "fourth-e2e-token");
     expect((await get(`https://${api}/v1/x`)).status).toBe(200);
     expect(lastCredential()).toBe("Bearer fourth-e2e-token");

@@ -149,12 +149,13 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "secrets", () => {
   });
 
   test("the folder in memory is 0700, its files 0600, and it is in memory", async () => {
-    const folders = stack.tokenFolders();
+    const folders = stack.memoryFolders();
     expect(folders).toHaveLength(1);
-    const [folder] = folders;
-    expect((statSync(folder!).mode & 0o777).toString(8)).toBe("700");
-    for (const name of readdirSync(folder!)) expect((statSync(join(folder!, name)).mode & 0o777).toString(8), name).toBe("600");
-    expect(await ok("stat", ["--file-system", "--format", "%T", folder!])).toBe("tmpfs");
+    expect((statSync(folders[0]!).mode & 0o777).toString(8)).toBe("700");
+    const folder = join(folders[0]!, "egress");
+    expect((statSync(folder).mode & 0o777).toString(8)).toBe("700");
+    for (const name of readdirSync(folder)) expect((statSync(join(folder, name)).mode & 0o777).toString(8), name).toBe("600");
+    expect(await ok("stat", ["--file-system", "--format", "%T", folder])).toBe("tmpfs");
   });
 
   test("they are in no error of a failing up", async () => {
@@ -176,7 +177,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "secrets", () => {
     await named?.remove();
     const { output } = await stack.destroy({ env });
     expectNone("pulumi destroy", output);
-    expect(stack.tokenFolders()).toEqual([]);
+    expect(stack.memoryFolders()).toEqual([]);
     const kept = filesUnder(stack.state);
     expect(kept.map((path) => path.slice(stack.state.length + 1))).toContain("compose.log");
     for (const path of kept) expectNone(path, readFileSync(path));

@@ -171,14 +171,14 @@ export class Stack {
     return (latest?.resources?.length ?? 0) + (latest?.pending_operations?.length ?? 0);
   }
 
-  /** The folder in memory that holds the bottle's tokens, wherever it may be. */
-  tokenFolders(): string[] {
+  /** The folder in memory that holds the secrets of the bottle's sidecars, wherever it may be. */
+  memoryFolders(): string[] {
     const uid = process.getuid?.() ?? -1;
     return [`/run/user/${uid}`, "/dev/shm"].map((parent) => join(parent, `bottle-${uid}`, this.identity.instance)).filter(existsSync);
   }
 
-  /** What carries this bottle's label on the engine, and its folder of tokens: all that `destroy` must take away. */
+  /** What carries this bottle's label on the engine, and its secrets in memory: all that `destroy` must take away. */
   async leftovers(): Promise<string[]> {
-    return [...(await engineObjects(this.identity.instance)), ...this.tokenFolders()];
+    return [...(await engineObjects(this.identity.instance)), ...this.memoryFolders()];
   }
 }

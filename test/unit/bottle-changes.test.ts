@@ -33,7 +33,7 @@ describe("secrets", () => {
       ...machine.engine.environment,
       COMPOSE_PROJECT: identity.composeProject,
       OWNER: "1234:1235",
-      TOKEN_FOLDER: machine.tokenFolder,
+      TOKEN_FOLDER: `${machine.memoryFolder}/egress`,
       TOKENS: "API_TOKEN",
       REVISION: "revision-1",
     });

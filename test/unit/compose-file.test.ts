@@ -4,6 +4,7 @@ import { parse } from "yaml";
 import { agentService, type AgentServiceInput } from "../../components/agent/service.ts";
 import { renderComposeFile, type ComposeInput } from "../../components/compose/compose-file.ts";
 import { egressService } from "../../components/egress/service.ts";
+import { gitGateService } from "../../components/git-gate/service.ts";
 import { identify } from "../../components/identity.ts";
 import { pipelockService } from "../../components/pipelock/service.ts";
 import { health, type ServiceSpec } from "../../components/service-spec.ts";
@@ -33,6 +34,8 @@ function agent(config: Config, more: Partial<AgentServiceInput> = {}): ServiceSp
 
 const pipelock = (behindEgress: boolean) => pipelockService({ image: "pipelock:2.3.0", user, cpus: 2, folder, subnets, behindEgress });
 const egress = (tokenFolder: string | undefined) => egressService({ image: "bottle-egress:0123", user, cpus: 2, folder, subnets, tokenFolder, tokenVariables: ["GITHUB_TOKEN"] });
+const gitGate = (config: Config, secrets: string, tokenVariables: readonly string[] = []) =>
+  gitGateService({ image: "bottle-git-gate:0123", user, cpus: 2, git: manifestOf({ git: config }).git, folder, subnets, secrets, tokenVariables });
 const volumes = { home: { name: "b-home" }, workspace: { name: "b-workspace", labels: { "bottle.seed": "1" } } };
 const networks = { internal: "b-internal", transit: "b-transit", egress: "b-egress" };
 
@@ -53,6 +56,17 @@ describe("the Compose file", () => {
     await expect(text).toMatchFileSnapshot("snapshots/compose-with-egress.yml");
   });
 
+  it("with git-gate: keys in memory, an upstream on this machine, a token that it inherits", async () => {
+    const config = { upstreams: [{ url: "file:///srv/repos/app.git" }, { url: "file:///srv/repos/lib.git", push: { branches: ["**"] } }], limits: { memory: "2g" } };
+    const text = renderComposeFile({
+      identity,
+      services: [gitGate(config, "/run/user/1234/bottle-1234/x/git-gate", ["GIT_TOKEN"])],
+      networks: { internal: networks.internal, egress: networks.egress },
+      volumes: { "git-mirrors": { name: "b-git-mirrors" } },
+    });
+    await expect(text).toMatchFileSnapshot("snapshots/compose-with-git-gate.yml");
+  });
+
   it("with a mounted workspace, a writable root, user 0 and another runtime", async () => {
     const config = { agent: { workspace: { mode: "mount", path: "." }, filesystem: "writable", user: 0, runtime: "runsc" } };
     const text = renderComposeFile({ identity, services: [agent(config, { uid: 0, gid: 0, workspacePath: "/srv/my$project" })], networks: { internal: networks.internal }, volumes: { home: volumes.home } });
@@ -61,7 +75,7 @@ describe("the Compose file", () => {
 });
 
 describe("every service of a bottle", () => {
-  const services = [pipelock(true), pipelock(false), egress(undefined), egress("/run/x"), agent({})];
+  const services = [pipelock(true), pipelock(false), egress(undefined), egress("/run/x"), agent({}), gitGate({ upstreams: [{ url: "https://git.example.com/app.git" }] }, "/run/x/git-gate")];
 
   it.each(services.map((service, index) => [service.name, index] as const))("%s (%i) has no more rights than it needs", (_, index) => {
     const { services: rendered } = parse(renderComposeFile({ identity, services: [services[index]!], networks, volumes })) as { services: Record<string, Record<string, unknown>> };
@@ -82,14 +96,14 @@ describe("every service of a bottle", () => {
     for (const key of ["ports", "privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "env_file", "secrets"]) expect(service).not.toHaveProperty(key);
   });
 
-  it("the agent alone writes anywhere, and only to its volumes", () => {
+  it("the agent writes to its volumes alone, git-gate to its mirrors and its evidence", () => {
     const writable = services.flatMap((service) => service.mounts.filter((mount) => !mount.readOnly).map((mount) => `${service.name} ${mount.kind} ${mount.target}`));
-    expect(writable).toEqual(["agent volume /home/agent", "agent volume /workspace"]);
+    expect(writable).toEqual(["agent volume /home/agent", "agent volume /workspace", "git-gate bind /var/log/git-gate", "git-gate volume /srv/git"]);
   });
 
   it("the agent is on the internal network only, and nothing there is reached by Docker's DNS", () => {
     expect(Object.keys(agent({}).networks)).toEqual(["internal"]);
-    expect(agent({}).hosts).toEqual({ proxy: "10.192.4.66" });
+    expect(agent({}).hosts).toEqual({ proxy: "10.192.4.66", "git-gate": "10.192.4.68", supervise: "10.192.4.69" });
     expect(egress(undefined).networks.internal?.address).toBe("10.192.4.66");
     expect(pipelock(false).networks.internal?.address).toBe("10.192.4.66");
     expect(pipelock(true).networks.internal).toBeUndefined();

@@ -30,6 +30,18 @@ describe("defaults", () => {
             "mode": "none",
           },
         },
+        "git": {
+          "limits": {
+            "connections": 32,
+            "file": 104857600,
+            "memory": "1g",
+            "pack": 536870912,
+            "refs": 50,
+            "scanSeconds": 300,
+          },
+          "upstreams": [],
+        },
+        "gitSecrets": Map {},
         "images": {
           "base": "debian:trixie-slim",
           "pipelock": "ghcr.io/luckypipewrench/pipelock:2.3.0",

@@ -12,7 +12,7 @@ const aGlob = "write an absolute path such as /v1/messages, /v1/* (one segment) 
 describe("one fault", () => {
   it.each<[Config, string]>([
     // Keys and types
-    [{ agnt: {} }, 'bottle: unknown key "agnt"; known here: agent, network, trust, images'],
+    [{ agnt: {} }, 'bottle: unknown key "agnt"; known here: agent, network, git, trust, images'],
     [agent({ promt: "x" }), 'bottle:agent: unknown key "promt"; known here: preset, image, build, workspace, prompt, skills, env, inheritEnv, limits, filesystem, user, runtime, claude'],
     [route({ metods: ["GET"] }), `${R}: unknown key "metods"; known here: name, host, scheme, port, methods, paths, query, websocket, inspect, private, auth`],
     [{ agent: null }, "bottle:agent: is empty; give a mapping"],
@@ -163,8 +163,8 @@ describe("secrets", () => {
     expect(faultsOf(withSecret, (key) => key === "network")).toEqual([]);
   });
 
-  it.each(["agent", "network", "trust", "images"])("are refused in bottle:%s, where they would be written in plain text", (secret) => {
-    const elsewhere = `bottle:${secret}: holds a Pulumi secret where its value would be written in plain text; only network.routes[N].auth.secret may be one`;
+  it.each(["agent", "network", "git", "trust", "images"])("are refused in bottle:%s, where they would be written in plain text", (secret) => {
+    const elsewhere = `bottle:${secret}: holds a Pulumi secret where its value would be written in plain text; only network.routes[N].auth.secret and git.upstreams[N].token.secret may be one`;
     expect(faultsOf({}, (key) => key === secret)).toEqual([elsewhere]);
   });
 });

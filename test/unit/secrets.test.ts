@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { REVISION_FILE, tokenFolder, tokenRevision } from "../../components/machine/tokens.ts";
+import { REVISION_FILE, memoryFolder, secretRevision } from "../../components/machine/secrets.ts";
 import { temporaryFolder } from "./fixtures.ts";
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -15,12 +15,12 @@ function filled(tokens: Record<string, string>, revision: string | undefined = "
   return folder;
 }
 
-describe("tokenRevision", () => {
+describe("secretRevision", () => {
   it("stays where the folder holds just these tokens", () => {
     const folder = filled({ A: "one", B: "two" });
-    expect(tokenRevision(folder, values({ A: "one", B: "two" }))).toBe("revision-1");
-    expect(tokenRevision(filled({ A: "one" }), values({ A: "one", UNSET: undefined }))).toBe("revision-1");
-    expect(tokenRevision(filled({ A: "one" }), values({ A: "one", EMPTY: "" }))).toBe("revision-1");
+    expect(secretRevision(folder, values({ A: "one", B: "two" }))).toBe("revision-1");
+    expect(secretRevision(filled({ A: "one" }), values({ A: "one", UNSET: undefined }))).toBe("revision-1");
+    expect(secretRevision(filled({ A: "one" }), values({ A: "one", EMPTY: "" }))).toBe("revision-1");
   });
 
   it.each<[string, Record<string, string>, Record<string, string | undefined>]>([
@@ -30,33 +30,33 @@ describe("tokenRevision", () => {
     ["a token that no route uses any more is there", { A: "one", B: "two" }, { A: "one" }],
     ["a token's file is missing", {}, { A: "one" }],
   ])("is a new one where %s", (_, stored, now) => {
-    const revision = tokenRevision(filled(stored), values(now));
+    const revision = secretRevision(filled(stored), values(now));
     expect(revision).toMatch(uuid);
-    expect(tokenRevision(filled(stored), values(now)), "random, so that it tells nothing of the tokens").not.toBe(revision);
+    expect(secretRevision(filled(stored), values(now)), "random, so that it tells nothing of the tokens").not.toBe(revision);
   });
 
   it("is a new one where the machine was restarted: the folder is gone, or empty", () => {
     const folder = filled({ A: "one" });
     rmSync(join(folder, REVISION_FILE));
-    expect(tokenRevision(folder, values({ A: "one" }))).toMatch(uuid);
-    expect(tokenRevision(join(folder, "gone"), values({ A: "one" }))).toMatch(uuid);
+    expect(secretRevision(folder, values({ A: "one" }))).toMatch(uuid);
+    expect(secretRevision(join(folder, "gone"), values({ A: "one" }))).toMatch(uuid);
   });
 
   it("tells of a machine without such a folder, and of a bottle without tokens", () => {
-    expect(tokenRevision(undefined, values({ A: "one" }))).toBe("inherited");
-    expect(tokenRevision(undefined, values({}))).toBe("none");
-    expect(tokenRevision(filled({ A: "one" }), values({}))).toBe("none");
+    expect(secretRevision(undefined, values({ A: "one" }))).toBe("inherited");
+    expect(secretRevision(undefined, values({}))).toBe("none");
+    expect(secretRevision(filled({ A: "one" }), values({}))).toBe("none");
   });
 
   it("never is made from a token", () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, "x"));
-    expect(tokenRevision(join(folder, "x"), values({ A: "s3cret" }))).not.toContain("s3cret");
+    expect(secretRevision(join(folder, "x"), values({ A: "s3cret" }))).not.toContain("s3cret");
   });
 });
 
-it("tokenFolder: in memory, one a user and bottle", () => {
+it("memoryFolder: in memory, one a user and bottle", () => {
   // Every Linux has /dev/shm; where a test runs on another system, there is none.
-  const folder = tokenFolder("0123abcd", 4_000_000);
+  const folder = memoryFolder("0123abcd", 4_000_000);
   expect(folder).toBe(process.platform === "linux" ? "/dev/shm/bottle-4000000/0123abcd" : undefined);
 });

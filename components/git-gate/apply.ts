@@ -1,0 +1,40 @@
+// Run by a Command: writes gate.json (stdin), has git-gate's own image check it, and where git-gate
+// runs puts it in force there. A configuration that git-gate refuses never stays.
+import { join } from "node:path";
+import { runningContainer } from "../compose/container.ts";
+import { candidateName, replaceChecked } from "../files/live-file.ts";
+import { ownedFile, ownedFolder } from "../files/owned-files.ts";
+import { input, main, owner, setting } from "../files/script-io.ts";
+import { run } from "../machine/run.ts";
+import { GATE_CONFIG, gatePaths } from "./config.ts";
+import { restartGate } from "./control.ts";
+
+await main(async () => {
+  ownedFolder(setting("EVIDENCE_FOLDER"), owner());
+  const live = join(setting("CONFIG_FOLDER"), GATE_CONFIG);
+  const config = input();
+  const old = await replaceChecked(live, config, owner(), check);
+  const container = await runningContainer(setting("COMPOSE_PROJECT"), "git-gate");
+  if (container === undefined || old === config) return;
+  // No old file under a running git-gate: the folder was lost, and its mount with it.
+  if (old === undefined) return restartGate(container);
+  const { code, stderr } = await apply(container);
+  if (code === 0 || (await runningContainer(setting("COMPOSE_PROJECT"), "git-gate")) !== container) return;
+  ownedFile(live, old, owner());
+  await apply(container);
+  throw new Error(`git-gate did not take its new configuration, and the old one is in force again: ${stderr.trim().slice(-2000)}`);
+});
+
+function apply(container: string) {
+  return run("docker", ["exec", container, "git-gate", "apply"], { timeout: 60_000 });
+}
+
+async function check(folder: string): Promise<void> {
+  const { uid, gid } = owner();
+  const { code, stdout, stderr } = await run("docker", [
+    ...["run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true"],
+    ...["--user", `${uid}:${gid}`, "--label", `bottle.instance=${setting("INSTANCE")}`, "--volume", `${folder}:${gatePaths.config}:ro`],
+    ...[setting("IMAGE"), "check-config", `${gatePaths.config}/${candidateName(GATE_CONFIG)}`],
+  ]);
+  if (code !== 0) throw new Error(`git-gate refuses the configuration rendered from bottle:git:\n${(stderr + stdout).trim().slice(-2000)}`);
+}
