@@ -1,5 +1,4 @@
-import { upstreams } from "../lib/git-config.ts";
-import { STACK } from "../lib/network-rules.ts";
+import { manifestHasUpstreams, upstreamsOf } from "../lib/git-config.ts";
 import { resourceRule } from "../lib/rule.ts";
 import { isObject, list } from "../lib/values.ts";
 
@@ -12,11 +11,10 @@ export const gitPushesNarrow = resourceRule<{ force: string[]; delete: string[];
     delete: { type: "array", items: { type: "string" }, default: [], description: "Upstreams, by name, on which branches and tags may be deleted." },
     anyBranch: { type: "array", items: { type: "string" }, default: [], description: "Upstreams, by name, that take pushes to any branch." },
   },
-  check: ({ type }, report, settings) => {
-    if (type !== STACK) return;
-    for (const { path, name, entry } of upstreams()) {
+  check: ({ type, inputs }, report, settings) => {
+    for (const { path, name, entry, manifest } of upstreamsOf(type, inputs)) {
       const push = entry["push"];
-      if (!isObject(push)) continue;
+      if (!isObject(push) || (!manifest && manifestHasUpstreams())) continue;
       for (const key of ["force", "delete"] as const) {
         const given = push[key];
         const off = given === undefined || given === null || given === false || (Array.isArray(given) && given.length === 0);

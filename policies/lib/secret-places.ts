@@ -52,4 +52,4 @@ export function isExcepted(path: string, patterns: readonly string[]): boolean {
 }
 
 /** Where a Pulumi secret belongs: policies are given secrets decrypted and cannot tell them from plain text. */
-export const exceptDefault = ["bottle:network.routes[*].auth.secret"];
+export const exceptDefault = ["bottle:network.routes[*].auth.secret", "bottle:git.upstreams[*].token.secret"];

@@ -3,7 +3,7 @@ import { containersOf } from "../lib/containers.ts";
 import { hostPaths, within } from "../lib/mounts.ts";
 import { stackRule, type InStack } from "../lib/rule.ts";
 import { PRIVATE_KEY } from "../lib/tls.ts";
-import { texts } from "../lib/values.ts";
+import { entries, texts } from "../lib/values.ts";
 
 /** Bottle's own writer of files for one uid (0600 by temp + rename). */
 const ownWriter = /^exec node \S+ '[^']*\/components\/files\/write\.[jt]s'$/;
@@ -11,7 +11,7 @@ const inShell = /\bumask\s+0?[0-7]?77\b|\bchmod\s+(0?[46]00|u=rw?,go=)\s|\binsta
 
 export const privateKeysInOneService = stackRule({
   name: "private-keys-in-one-service",
-  description: "A private key reaches a file by stdin, of mode 0600, that one service alone mounts.",
+  description: "A private key reaches a file by stdin, of mode 0600, and the folders of keys and tokens are mounted into one service each.",
   severity: "critical",
   check: (resources, _report, { report }) => {
     const keys = new Set(resources.filter(({ type }) => type === PRIVATE_KEY).map(({ urn }) => urn));
@@ -25,7 +25,11 @@ export const privateKeysInOneService = stackRule({
         if (typeof script === "string" && !ownWriter.test(script) && !inShell.test(script)) report(writer.urn)(key, "writes a private key that others may read; begin with `umask 077` (0600)");
       }
     }
-    checkMounts(resources, writers, report);
+    const folders = [
+      ...writers.map((writer) => ({ writer, folders: foldersOf(writer) })),
+      ...resources.filter(({ type }) => COMMANDS.has(type)).map((writer) => ({ writer, folders: secretFoldersOf(writer) })),
+    ];
+    checkMounts(resources, folders, report);
   },
 });
 
@@ -34,15 +38,19 @@ function propertiesOf({ propertyDependencies }: InStack, keys: ReadonlySet<strin
   return Object.entries(propertyDependencies).flatMap(([property, urns]) => (urns.some((urn) => keys.has(urn)) ? [property] : []));
 }
 
-function checkMounts(resources: readonly InStack[], writers: readonly InStack[], report: (urn: string) => (path: string, text: string) => void): void {
+interface Written {
+  readonly writer: InStack;
+  readonly folders: readonly string[];
+}
+
+function checkMounts(resources: readonly InStack[], written: readonly Written[], report: (urn: string) => (path: string, text: string) => void): void {
   const mounts = resources.flatMap(({ type, urn, properties }) =>
     containersOf(type, properties).flatMap((container) => hostPaths(container).flatMap(({ path, source }) => (source === undefined ? [] : [{ service: `${urn} ${container.name}`, urn, path, source }]))),
   );
-  for (const writer of writers) {
-    const folders = foldersOf(writer);
+  for (const { writer, folders } of written) {
     const seen = mounts.filter(({ source }) => folders.some((folder) => within(folder, source) || within(source, folder)));
     if (new Set(seen.map(({ service }) => service)).size < 2) continue;
-    for (const { urn, path } of seen) report(urn)(path, `shows a private key (written by ${writer.name}) to more than one service; mount the key's folder into its one reader only, and no folder above it`);
+    for (const { urn, path } of seen) report(urn)(path, `shows keys or tokens (written by ${writer.name}) to more than one service; mount their folder into its one reader only, and no folder above it`);
   }
 }
 
@@ -51,4 +59,9 @@ function foldersOf({ properties }: InStack): string[] {
   const script = texts(properties["create"], "create").flatMap(({ text }) => text.match(/(?<=^|[\s"'=>])\/[^\s"';|&<>]+/g) ?? []);
   const environment = texts(properties["environment"], "environment").flatMap(({ text }) => (text.startsWith("/") ? [text] : []));
   return [...environment, ...script.filter((path) => !/\.[cm]?[jt]s$|^\/(dev|bin|usr)\//.test(path))].map((path) => path.replace(/(.)\/+$/, "$1"));
+}
+
+/** Folders of secrets by what a command calls them: SECRET_FOLDER, TOKEN_DIR… */
+function secretFoldersOf({ properties }: InStack): string[] {
+  return entries(properties["environment"]).flatMap(([name, value]) => (/(TOKEN|SECRET|KEY|CREDENTIAL)S?_(FOLDER|DIR|DIRECTORY|PATH)$/i.test(name) && typeof value === "string" && value.startsWith("/") ? [value.replace(/(.)\/+$/, "$1")] : []));
 }

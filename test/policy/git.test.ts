@@ -11,8 +11,18 @@ async function ofManifest(policy: Parameters<typeof findings>[0], upstreams: unk
 
 describe("git-host-keys-pinned", () => {
   it.each([["git@example.com:org/repo.git"], ["ssh://git@example.com/org/repo.git"], ["git+ssh://git@example.com/x"]])("wants host keys for %s", async (url) => {
-    for (const knownHosts of [undefined, null, "", []]) expect(await ofManifest(gitHostKeysPinned, [{ name: "r", url, knownHosts }])).toEqual([expect.stringContaining("bottle:git.upstreams[0].knownHosts: is empty")]);
+    for (const knownHosts of [undefined, null, "", []]) expect(await ofManifest(gitHostKeysPinned, [{ name: "r", url, knownHosts }])).toEqual([expect.stringContaining("bottle:git.upstreams[0].knownHosts: is not set")]);
     for (const knownHosts of ["example.com ssh-ed25519 AAAA", ["example.com ssh-ed25519 AAAA"]]) expect(await ofManifest(gitHostKeysPinned, [{ name: "r", url, knownHosts }])).toEqual([]);
+  });
+
+  it("takes the user's own file where the team does", async () => {
+    expect(await ofManifest(gitHostKeysPinned, [{ url: "git@example.com:r" }], { userFile: true })).toEqual([]);
+  });
+
+  it("reads what git-gate is handed: an upstream whose keys nobody knows", async () => {
+    const handed = (known_hosts: unknown) => findings(gitHostKeysPinned, { type: COMMAND, props: { create: "x", stdin: JSON.stringify({ upstreams: [{ id: "r", url: "git@example.com:r", known_hosts }] }) } });
+    expect(await handed(null)).toEqual([expect.stringContaining("stdin: upstreams[0].known_hosts: is empty")]);
+    expect(await handed("example.com ssh-ed25519 AAAA")).toEqual([]);
   });
 
   it("takes https, and reports what has no check at all", async () => {
@@ -50,6 +60,13 @@ describe("git-pushes-narrow", () => {
     expect(await ofManifest(gitPushesNarrow, push(rules))).toEqual([expect.stringContaining(`bottle:git.upstreams[0].push.${key}: `)]);
     expect(await ofManifest(gitPushesNarrow, push(rules), { [key]: ["r"] })).toEqual([]);
     expect(await ofManifest(gitPushesNarrow, push(rules), { [key]: ["other"] })).toHaveLength(1);
+  });
+
+  it("reads what git-gate is handed, where there is no manifest", async () => {
+    const handed = { type: COMMAND, props: { create: "x", stdin: JSON.stringify({ upstreams: [{ id: "r", url: "https://example.com/r", push: { branches: [], tags: [], delete: false, force: true } }] }) } };
+    expect(await findings(gitPushesNarrow, handed)).toEqual([expect.stringContaining("stdin: upstreams[0].push.force: ")]);
+    stackConfig({ "bottle:git": { upstreams: push({ force: true }) } });
+    expect(await findings(gitPushesNarrow, handed)).toEqual([]);
   });
 
   it.each(["*", "**", "refs/heads/**"])("reports pushes to every branch: %s", async (branch) => {

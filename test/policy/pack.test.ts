@@ -61,6 +61,7 @@ describe.each<[string, Config]>([
   ["without egress", withoutEgress],
   ["with Claude Code's own login", { agent: {} }],
   ["with a passed-through LLM", { network: { hosts: ["api.openai.com"] } }],
+  ["with a git upstream", { images: { gitGate: `git-gate@sha256:${"0".repeat(64)}` }, git: { upstreams: [{ name: "repo", url: "https://git.example.com/org/repo.git", token: { variable: "GIT_TOKEN" }, push: { branches: ["agent/**"] } }] } }],
 ])("an untouched bottle %s", (_, config) => {
   it.each([["in its first preview", true], ["in an update", false]])("passes every policy %s", async (_when, preview) => {
     const subjects = subjectsOf(await bottle(bottleArgs(config), preview));

@@ -54,7 +54,7 @@ describe("no-literal-secrets", () => {
   });
 
   it("leaves the places of Pulumi secrets alone, and what the team excepts", async () => {
-    stackConfig({ "bottle:network": { routes: [{ host: "a.example.com", auth: { secret: github } }] } });
+    stackConfig({ "bottle:network": { routes: [{ host: "a.example.com", auth: { secret: github } }] }, "bottle:git": { upstreams: [{ token: { secret: github } }] } });
     expect(await findings(noLiteralSecrets, root)).toEqual([]);
     stackConfig({ "db:password": github });
     expect(await findings(noLiteralSecrets, root, { except: ["db:*"] })).toEqual([]);
@@ -155,8 +155,8 @@ describe("private-keys-in-one-service", () => {
   it("reports a key's folder in two services, and a folder above it", async () => {
     for (const other of [folder, "/srv/project", `${folder}/ca-key.pem`]) {
       expect(await findings(privateKeysInOneService, [key, writer(), services({ pipelock: folder, agent: other })])).toEqual([
-        expect.stringContaining("stdin: services.pipelock.volumes[0].source: shows a private key (written by files) to more than one service"),
-        expect.stringContaining("stdin: services.agent.volumes[0].source: shows a private key"),
+        expect.stringContaining("stdin: services.pipelock.volumes[0].source: shows keys or tokens (written by files) to more than one service"),
+        expect.stringContaining("stdin: services.agent.volumes[0].source: shows keys or tokens"),
       ]);
     }
   });
@@ -164,6 +164,13 @@ describe("private-keys-in-one-service", () => {
   it("finds the folder in a hand-written script", async () => {
     const hand = writer({ create: `umask 077; cat > ${folder}/key.pem`, environment: {} });
     expect(await findings(privateKeysInOneService, [key, hand, services({ pipelock: folder, agent: folder })])).toHaveLength(2);
+  });
+
+  it("keeps folders of tokens and of other keys apart too", async () => {
+    const tokens = "/run/user/1000/bottle-1000/00000000/egress";
+    const command: Subject = { type: COMMAND, name: "tokens", props: { create: "x", environment: { TOKEN_FOLDER: tokens } } };
+    expect(await findings(privateKeysInOneService, [command, services({ egress: tokens, agent: `${tokens}-other` })])).toEqual([]);
+    for (const other of [tokens, "/run/user/1000/bottle-1000"]) expect(await findings(privateKeysInOneService, [command, services({ egress: tokens, agent: other })])).toHaveLength(2);
   });
 });
 
