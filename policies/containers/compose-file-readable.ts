@@ -5,7 +5,7 @@ import { child, entries, isObject, known, texts } from "../lib/values.ts";
 /** What some rule of this pack reads, or what gives a container no reach; anything else may open the bottle. */
 const serviceKeys = new Set(
   (
-    "annotations attach cap_add cap_drop cgroup cgroup_parent command configs container_name cpu_count cpu_percent cpu_period cpu_quota cpu_shares cpus cpuset " +
+    "attach cap_add cap_drop cgroup cgroup_parent command configs container_name cpu_count cpu_percent cpu_period cpu_quota cpu_shares cpus cpuset " +
     "depends_on deploy device_cgroup_rules devices dns dns_opt dns_search domainname entrypoint environment expose extra_hosts gpus group_add healthcheck hostname " +
     "image init ipc labels logging mac_address mem_limit mem_reservation mem_swappiness memswap_limit network_mode networks oom_kill_disable oom_score_adj pid " +
     "pids_limit platform ports post_start pre_stop privileged profiles pull_policy read_only restart runtime scale secrets security_opt shm_size stdin_open " +
@@ -14,9 +14,11 @@ const serviceKeys = new Set(
 );
 const topKeys = new Set(["name", "version", "services", "networks", "volumes", "configs", "secrets"]);
 
-/** Starts containers, by Compose and otherwise. */
+/** Starts containers by Compose; starts or opens them otherwise. */
 const composes = /\bdocker(-compose|\s+(-\S+\s+|--\S+[\s=]\S+\s+)*compose)\b[^;&|\n]*\s(up|run|create|start)\b/;
-const runs = /\b(docker|podman|nerdctl)\s+(container\s+)?(run|create)\b/;
+const runs = /\b(docker|podman|nerdctl)\s+((container\s+)?(run|create)|network\s+connect|(container\s+)?exec\b[^;&|\n]*\s--privileged)\b/;
+/** Other resources that bring code onto the engine. */
+const unread = new Set(["docker:index/service:Service", "docker:index/plugin:Plugin"]);
 /** Bottle's own script, which takes the Compose file from stdin. */
 const ownUp = /\/compose\/up\.[jt]s\b/;
 
@@ -25,13 +27,14 @@ export const composeFileReadable = resourceRule({
   description: "What containers a bottle runs stands in the stdin of a command, in a Compose file that says all of it.",
   severity: "critical",
   check: ({ type, inputs }, report) => {
+    if (unread.has(type)) report("the resource", "runs code on the engine that no rule of this pack reads; use a Compose file in a command's stdin");
     if (!COMMANDS.has(type)) return;
     const reading = readCompose(type, inputs);
     for (const key of ["create", "update"]) {
       const script = String(known(inputs[key], key) ?? "");
       const fromStdin = reading !== undefined && (ownUp.test(script) || readsStdinAlone(script));
       if (runs.test(script) || ((composes.test(script) || ownUp.test(script)) && !fromStdin)) {
-        report(key, "starts containers that no policy can read; pass the one Compose file by stdin (docker compose --file - up)");
+        report(key, "starts or opens containers in a way that no policy reads; pass the one Compose file by stdin (docker compose --file - up)");
       }
     }
     if (reading === undefined) return;

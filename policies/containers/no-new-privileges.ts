@@ -10,7 +10,7 @@ export const noNewPrivileges = containerRule({
       report(container.path("security_opt"), "lacks no-new-privileges:true; add it");
     }
     options.forEach((option, index) => {
-      if (/:(unconfined|disable)$/.test(option)) report(`${container.path("security_opt")}[${index}]`, "turns a confinement of the engine off (seccomp, AppArmor, SELinux, masked paths); remove it");
+      if (/:(unconfined|disable)$|^label:type:/.test(option)) report(`${container.path("security_opt")}[${index}]`, "turns a confinement of the engine off or exchanges it (seccomp, AppArmor, SELinux, masked paths); remove it");
     });
   },
 });

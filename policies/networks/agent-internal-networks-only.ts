@@ -47,5 +47,6 @@ function isInternal(container: Container, name: string): boolean | undefined {
   const all = container.file.document["networks"];
   const definition = isObject(all) ? all[name] : undefined;
   if (!isObject(definition) || !definition["external"]) return isObject(definition) ? definition["internal"] === true : name === "default" ? false : undefined;
-  return networks.get(String(definition["name"] ?? name));
+  const { external } = definition; // Compose's older form has the name in it
+  return networks.get(String((isObject(external) ? external["name"] : undefined) ?? definition["name"] ?? name));
 }

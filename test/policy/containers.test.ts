@@ -165,6 +165,7 @@ describe("not-privileged", () => {
     ["devices", { devices: ["/dev/kvm:/dev/kvm"] }],
     ["device_cgroup_rules", { device_cgroup_rules: ["c 1:1 rwm"] }],
     ["gpus", { gpus: "all" }],
+    ["deploy", { deploy: { resources: { reservations: { devices: [{ capabilities: ["gpu"] }] } } } }],
     ["post_start", { post_start: [{ command: "x", user: "root", privileged: true }] }],
   ])("reports %s", async (key, change) => {
     expect(await paths(notPrivileged, up(change))).toEqual([`${service}.${key}`]);
@@ -190,6 +191,7 @@ describe("no-new-privileges", () => {
     ["seccomp turned off", ["no-new-privileges", "seccomp:unconfined"]],
     ["AppArmor turned off", ["no-new-privileges:true", "apparmor=unconfined"]],
     ["SELinux turned off", ["no-new-privileges=true", "label:disable"]],
+    ["SELinux exchanged", ["no-new-privileges", "label=type:spc_t"]],
   ])("reports %s", async (_, security_opt) => {
     expect(await findings(noNewPrivileges, up({ security_opt }))).toHaveLength(1);
   });
@@ -294,6 +296,8 @@ describe("compose-file-readable", () => {
     ["docker run --privileged alpine"],
     ["docker container create alpine"],
     ["podman run alpine"],
+    ["docker network connect bridge agent"],
+    ["docker exec --user 0 --privileged agent sh"],
   ])("reports containers started where no policy reads them: %s", async (create) => {
     expect(await paths(composeFileReadable, { type: COMMAND, props: { create } })).toEqual(["create"]);
   });
@@ -308,6 +312,10 @@ describe("compose-file-readable", () => {
 
   it.each([["docker network ls"], ["docker exec agent true"], ["docker compose -p b down"]])("takes %s", async (create) => {
     expect(await findings(composeFileReadable, { type: COMMAND, props: { create, delete: "docker compose -p b down" } })).toEqual([]);
+  });
+
+  it("reports other resources that run code on the engine", async () => {
+    expect(await findings(composeFileReadable, { type: "docker:index/service:Service", props: {} })).toHaveLength(1);
   });
 
   it("reports a script that is not known yet", async () => {

@@ -38,6 +38,10 @@ describe("agent-internal-networks-only", () => {
     }
   });
 
+  it("takes the name in Compose's older form", async () => {
+    expect(await after({ networks: ["b-inside"] }, { networks: { "b-inside": { external: { name: "b-outside" } } } })).toEqual([expect.stringContaining("leads out")]);
+  });
+
   it("sees networks that the Compose file makes itself", async () => {
     expect(await after({ networks: ["own"] }, { networks: { own: { internal: true } } })).toEqual([]);
     expect(await after({ networks: ["own"] }, { networks: { own: {} } })).toEqual([expect.stringContaining("leads out")]);
