@@ -96,9 +96,9 @@ describe("every service of a bottle", () => {
     for (const key of ["ports", "privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "env_file", "secrets"]) expect(service).not.toHaveProperty(key);
   });
 
-  it("the agent writes to its volumes alone, git-gate to its mirrors and its evidence", () => {
+  it("the agent writes to its volumes alone, each sidecar to what is its own", () => {
     const writable = services.flatMap((service) => service.mounts.filter((mount) => !mount.readOnly).map((mount) => `${service.name} ${mount.kind} ${mount.target}`));
-    expect(writable).toEqual(["agent volume /home/agent", "agent volume /workspace", "git-gate bind /var/log/git-gate", "git-gate volume /srv/git"]);
+    expect(writable).toEqual(["egress bind /var/log/egress", "agent volume /home/agent", "agent volume /workspace", "supervise bind /var/lib/supervise/requests", "git-gate bind /var/log/git-gate", "git-gate volume /srv/git"]);
   });
 
   it("the agent is on the internal network only, and nothing there is reached by Docker's DNS", () => {
