@@ -20,7 +20,7 @@ _SIGNS = (
     ("unreachable", r"Could not resolve host|Temporary failure in name resolution|Name or service not known"
      r"|Connection (?:refused|timed out|reset|closed)|No route to host|Network is unreachable|[Oo]peration timed out"
      r"|Failed to connect|Couldn't connect|Could not connect|Operation too slow|returned error: 5\d\d\b"
-     r"|kex_exchange_identification|the remote end hung up unexpectedly|early EOF|Empty reply|unexpected eof"),
+     r"|gnutls_handshake\(\) failed|GnuTLS recv error|kex_exchange_identification|the remote end hung up unexpectedly|early EOF|Empty reply|unexpected eof"),
 )
 _SIGNS = tuple((kind, re.compile(pattern, re.MULTILINE)) for kind, pattern in _SIGNS)
 # Lines of git that say nothing of their own.

@@ -31,13 +31,14 @@ class Service:
         self._status_lock = threading.Lock()
         self._config: Config | None = None
         self._front = Front(self._syncs, self._log)
-        self._over = threading.Event()
+        # A pipe, for a signal's handler may take no lock.
+        self._ended, self._end = os.pipe()
         self._status = 0
 
     def run(self) -> int:
         """Serves until SIGTERM; returns the exit status. Raises ConfigError, OSError."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._over.set())
+            signal.signal(number, lambda *_: os.write(self._end, b"."))
         os.makedirs(paths.RUN, 0o700, exist_ok=True)
         mirror.make_health()
         for upstream in load().upstreams:
@@ -49,7 +50,7 @@ class Service:
         self._thread(lambda: self._front.serve(listener))
         self._start_signing()
         self._log.write("listening", port=GIT_PORT)
-        self._over.wait()
+        os.read(self._ended, 1)
         self._front.stop()
         self._log.write("stopped")
         return self._status
@@ -110,7 +111,7 @@ class Service:
             except Exception as error:  # noqa: BLE001 - told, and the container ends
                 self._log.write("failed", error=f"{type(error).__name__}: {error}")
             self._status = 1
-            self._over.set()
+            os.write(self._end, b".")
 
         threading.Thread(target=run, daemon=True).start()
 

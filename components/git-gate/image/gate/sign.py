@@ -47,6 +47,8 @@ class SigningServer:
         self._log = log
         self._read_config = read_config
         self._places = threading.BoundedSemaphore(AT_ONCE)
+        # Who finds no place there is told so here.
+        self._lobby = threading.BoundedSemaphore(AT_ONCE)
         self._lock = threading.Lock()
         self._times: deque[float] = deque()
         dual = socket.has_dualstack_ipv6()
@@ -57,16 +59,18 @@ class SigningServer:
         """Never returns."""
         while True:
             connection, _ = self.socket.accept()
-            if not self._places.acquire(blocking=False):
-                _reply(connection, 429, "too many requests at once; try again\n")
+            places = next((places for places in (self._places, self._lobby) if places.acquire(blocking=False)), None)
+            if places is None:
                 connection.close()
                 continue
-            threading.Thread(target=self._connection, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._connection, args=(connection, places), daemon=True).start()
 
-    def _connection(self, connection: socket.socket) -> None:
+    def _connection(self, connection: socket.socket, places: threading.BoundedSemaphore) -> None:
         try:
             with connection:
                 try:
+                    if places is self._lobby:
+                        raise Answer(429, f"{AT_ONCE} requests at once are the most; try again")
                     status, text = 200, self._sign(_read(connection, time.monotonic() + TIMEOUT))
                 except Answer as answer:
                     status, text = answer.status, f"{answer.text}\n"
@@ -75,7 +79,7 @@ class SigningServer:
         except OSError:
             pass  # The agent went away.
         finally:
-            self._places.release()
+            places.release()
 
     def _sign(self, payload: bytes) -> str:
         if not (_COMMIT.match(payload) or _TAG.match(payload)):
