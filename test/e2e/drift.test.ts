@@ -48,7 +48,12 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "drift", () => {
 
   const agent = () => `${stack.identity.composeProject}-agent-1`;
   const name = (service: string) => before[service]!.name;
-  const status = async (host: string) => (await curl(agent(), `https://${host}/`)).status;
+  const status = async (host: string) => (await curl(agent(), `--max-time 8 https://${host}/`)).status;
+  /** Signals what runs inside: the child of the container's init. */
+  const signal = async (service: string, kind: string) => {
+    const children = await ok("sh", ["-c", `cat /proc/$(docker inspect --format '{{.State.Pid}}' ${name(service)})/task/*/children`]);
+    await ok("kill", [kind, ...children.trim().split(/\s+/)]);
+  };
   const noChange = () => stack.succeed({ env }, "preview", "--expect-no-changes");
 
   /** Services whose container is another than before, or was started again. */
@@ -137,7 +142,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "drift", () => {
   });
 
   test("one that hangs is unhealthy: up starts it again", async () => {
-    await ok("docker", ["exec", "--user", "0", name("git-gate"), "sh", "-c", "kill -STOP $(cat /proc/1/task/1/children)"]);
+    await signal("git-gate", "-STOP");
     await until("git-gate is unhealthy", async () => (await containers(stack.identity.instance))["git-gate"]!.health === "unhealthy", 60_000);
     await mends([/git-gate is unhealthy/], ["git-gate"]);
   });
@@ -153,9 +158,8 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "drift", () => {
   });
 
   test.each(["pipelock", "egress", "git-gate"])("the process of %s killed: back within 5 s by itself, with the same rules and tokens", async (service) => {
-    const pid = await ok("sh", ["-c", `cat /proc/$(docker inspect --format '{{.State.Pid}}' ${name(service)})/task/*/children`]);
     const killed = Date.now();
-    await ok("kill", ["-KILL", ...pid.trim().split(/\s+/)]);
+    await signal(service, "-KILL");
     const direct = await execIn(agent(), `curl -sS --noproxy '*' --max-time 1 https://${names[0]}/`);
     expect(direct.code).not.toBe(0);
     const back = async () => {
@@ -174,9 +178,8 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "drift", () => {
   });
 
   test("an egress that hangs is ended by its own health check, and comes back", async () => {
-    const pid = await ok("sh", ["-c", `cat /proc/$(docker inspect --format '{{.State.Pid}}' ${name("egress")})/task/*/children`]);
     const stopped = Date.now();
-    await ok("kill", ["-STOP", ...pid.trim().split(/\s+/)]);
+    await signal("egress", "-STOP");
     await until("egress is back", async () => {
       const egress = (await containers(stack.identity.instance))["egress"]!;
       return egress.startedAt !== before["egress"]!.startedAt && egress.health === "healthy";
