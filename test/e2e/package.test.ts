@@ -20,6 +20,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "a bottle from the packag
   let packed: Awaited<ReturnType<typeof pack>>;
   let project: string;
   let env: NodeJS.ProcessEnv;
+  const bin = () => join(project, "node_modules/.bin/bottle-preview");
   const identity = () => identify(`file://${project}/backend`, "organization", "bottles", "small");
   const pulumi = (...args: string[]): Promise<PulumiResult> => startPulumi([...args, "--stack", "small"], { cwd: project, env, timeout: 600_000 }).done;
   const succeed = async (...args: string[]): Promise<PulumiResult> => {
@@ -49,21 +50,23 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "a bottle from the packag
     const before = readFileSync(join(project, manifest), "utf8");
     const summary = join(project, "summary.md");
     const { PULUMI_CONFIG_PASSPHRASE: _text, PULUMI_BACKEND_URL: _url, ...without } = env;
-    const policies = existsSync(join(projectRoot, "policies")) ? [] : ["--no-policy-pack"];
-    const bin = join(project, "node_modules/.bin/bottle-preview");
-    const { code, stdout, stderr } = await run(bin, ["--summary", summary, ...policies, manifest], { cwd: project, env: without, timeout: 300_000 });
+    const { code, stdout, stderr } = await run(bin(), ["--summary", summary, manifest], { cwd: project, env: without, timeout: 300_000 });
     expect(code, stdout + stderr).toBe(0);
+    expect(stdout).toMatch(/^Policies:\n +\S+ bottle@v/m);
     expect(readFileSync(summary, "utf8")).toMatch(/\| passed \| \d+ to create \|/);
     expect(readFileSync(join(project, manifest), "utf8")).toBe(before);
     expect(existsSync(join(project, "state"))).toBe(false);
     remove(summary);
   });
 
-  test("bottle-preview fails a manifest with a fault, and says which", async () => {
-    writeFileSync(join(project, "Pulumi.wrong.yaml"), "config:\n  bottle:agent: {imge: x}\n");
-    const { code, stdout } = await run(join(project, "node_modules/.bin/bottle-preview"), ["--no-policy-pack", "Pulumi.wrong.yaml"], { cwd: project, env, timeout: 300_000 });
+  test.each([
+    ["a fault, and says which", "{imge: x}", /bottle:agent.*imge/],
+    ["what the policy pack refuses", "{image: 'debian:trixie-slim', filesystem: writable, user: 0}", /\[mandatory\].*non-root/],
+  ])("bottle-preview fails a manifest with %s", async (_, agent, said) => {
+    writeFileSync(join(project, "Pulumi.wrong.yaml"), `config:\n  bottle:agent: ${agent}\n`);
+    const { code, stdout } = await run(bin(), ["Pulumi.wrong.yaml"], { cwd: project, env, timeout: 300_000 });
     remove(join(project, "Pulumi.wrong.yaml"));
-    expect(stdout).toMatch(/imge/);
+    expect(stdout).toMatch(said);
     expect(code).toBe(1);
   });
 

@@ -24,8 +24,9 @@ describe("the package", () => {
   it("holds what is built, described and licensed, and neither sources nor tests of ours", () => {
     expect(manifest).toMatchObject({ name: packageName, license: "Apache-2.0" });
     expect(manifest).not.toHaveProperty("private");
-    expect(packed.files).toEqual(expect.arrayContaining(["LICENSE", "README.md", "bottle.schema.json", "docs/manifest.md", "dist/components/index.js", "dist/components/index.d.ts"]));
+    expect(packed.files).toEqual(expect.arrayContaining(["LICENSE", "README.md", "bottle.schema.json", "docs/manifest.md", "dist/components/index.js", "dist/components/index.d.ts", "dist/policies/PulumiPolicy.yaml", "dist/policies/index.js", "dist/policies/pack.js"]));
     const odd = packed.files.filter((path) => /(^|\/)(node_modules|state|test|__pycache__|\.bottle)\//.test(path) || (/\.ts$/.test(path) && !/\.d\.ts$|\/image\//.test(path)));
+    expect(readFileSync(inside("dist/policies/index.js"), "utf8")).toMatch(/^import "\.\/pack\.js";$/m);
     expect(odd).toEqual([]);
   });
 
