@@ -42,7 +42,7 @@ export class Bottle extends pulumi.ComponentResource {
 
   constructor(name: string, args: BottleArgs, options?: pulumi.ComponentResourceOptions) {
     const { identity } = args;
-    const { engine, tokenRevision } = args.machine;
+    const { engine, tokenRevision, git } = args.machine;
     const provider = new docker.Provider(name, engine.context === undefined ? { host: engine.host } : { context: engine.context }, options);
     super("bottle:index:Bottle", name, {}, { ...options, providers: [provider] });
 
@@ -75,7 +75,7 @@ export class Bottle extends pulumi.ComponentResource {
         engineEnvironment: engine.environment,
         networkIds: networks.ids,
         metadata: metadata({ ...shared, networks, authorities, agentContainer: agent.container }),
-        revision: `${shared.generation} ${tokenRevision}`,
+        revision: [shared.generation, tokenRevision, ...(gitGate.service ? [git.revision] : [])].join(" "),
         saveWork: agent.saveWork,
         needs: [...pipelock.needs, ...egress.needs, ...gitGate.needs, ...trust.needs, ...agent.needs],
       },

@@ -66,10 +66,11 @@ function clientSecrets(): string[] {
     npmrc: [process.env["NPM_CONFIG_USERCONFIG"], join(homedir(), ".npmrc")],
     pipconf: [process.env["PIP_CONFIG_FILE"], join(homedir(), ".config/pip/pip.conf"), join(homedir(), ".pip/pip.conf"), "/etc/pip.conf"],
   };
-  return Object.entries(candidates).flatMap(([id, paths]) => {
+  const files = Object.entries(candidates).flatMap(([id, paths]) => {
     const path = paths.find((candidate) => candidate !== undefined && existsSync(candidate));
     return path === undefined ? [] : ["--secret", `id=${id},src=${path}`];
   });
+  return [...files, ...(process.env["GOPROXY"] ? ["--secret", "id=goproxy,env=GOPROXY"] : [])];
 }
 
 function buildFailure(image: string, stderr: string): string {

@@ -31,7 +31,7 @@ function normalizeUpstream(input: UpstreamInput, taken: readonly string[]): GitU
     ...(input.identityFile !== undefined && { identityFile: input.identityFile }),
     ...(input.knownHosts && { knownHosts: input.knownHosts }),
     ...(token && {
-      token: { id: token.variable ?? `token.${name}`, source: token.variable === undefined ? ("secret" as const) : ("variable" as const), username: token.username },
+      token: { id: token.variable ?? `secret_${name.replaceAll("-", "_")}`, source: token.variable === undefined ? ("secret" as const) : ("variable" as const), username: token.username },
     }),
     ...(input.push && { push: input.push }),
     serveStale: input.serveStale,

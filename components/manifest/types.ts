@@ -39,7 +39,7 @@ export interface GitUpstream {
   readonly identityFile?: string;
   /** ssh: keys and files as written; undefined: the user's own known_hosts. */
   readonly knownHosts?: readonly string[];
-  /** https: `id` is its file's name in git-gate, for a variable the variable's own. */
+  /** https: `id` is its file's name in git-gate: the variable's own, or `secret_<upstream>`. */
   readonly token?: { readonly id: string; readonly source: "variable" | "secret"; readonly username: string };
   /** undefined: read-only. */
   readonly push?: { readonly branches: readonly string[]; readonly tags: readonly string[]; readonly delete: boolean; readonly force: boolean };

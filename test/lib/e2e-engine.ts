@@ -59,10 +59,11 @@ export async function networks(instance: string): Promise<Record<string, string>
   return Object.fromEntries(listed.split("\n").filter(Boolean).map((line) => line.split(" ") as [string, string]));
 }
 
-/** Runs a shell command in a container, as its own user. Never throws for a failing command. */
-export function execIn(container: string, command: string, options: { timeout?: number; input?: string; env?: Record<string, string> } = {}): ReturnType<typeof run> {
+/** Runs a shell command in a container, as its own user unless told. Never throws for a failing command. */
+export function execIn(container: string, command: string, options: { timeout?: number; input?: string; env?: Record<string, string>; user?: string; workdir?: string } = {}): ReturnType<typeof run> {
   const env = Object.entries(options.env ?? {}).flatMap(([name, value]) => ["--env", `${name}=${value}`]);
-  return run("docker", ["exec", "--interactive", ...env, container, "sh", "-c", command], { timeout: options.timeout ?? 60_000, input: options.input });
+  const as = [...(options.user === undefined ? [] : ["--user", options.user]), ...(options.workdir === undefined ? [] : ["--workdir", options.workdir])];
+  return run("docker", ["exec", "--interactive", ...env, ...as, container, "sh", "-c", command], { timeout: options.timeout ?? 60_000, input: options.input });
 }
 
 /**

@@ -15,6 +15,7 @@ import { cleanEnvironment, startPulumi, type PulumiResult, type RunningPulumi } 
 export interface Manifest {
   agent?: Record<string, unknown>;
   network?: Record<string, unknown>;
+  git?: Record<string, unknown>;
   trust?: Record<string, unknown>;
   images?: Record<string, unknown>;
 }

@@ -119,7 +119,7 @@ describe("tokens", () => {
 
   it("as Pulumi secrets are apart from the rest", () => {
     const manifest = manifestOf(withSecret);
-    expect(Object.fromEntries(manifest.gitSecrets)).toEqual({ "token.app": "s3cret-of-git" });
+    expect(Object.fromEntries(manifest.gitSecrets)).toEqual({ secret_app: "s3cret-of-git" });
     expect(JSON.stringify(manifest)).not.toContain("s3cret-of-git");
   });
 
