@@ -59,6 +59,8 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "git upstreams of a bottl
     for (const path of ["org/app.git", "org/docs.git", "org/lib.git"]) await server.repository(path);
     mkdirSync(project.path("keys"));
     copyFileSync(server.key, project.path("keys/app"));
+    stack.write(manifest()); // the server's authority is trusted from here on
+    await stack.up();
   });
   afterAll(async () => {
     await server?.remove();
@@ -161,7 +163,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "git upstreams of a bottl
     await ok("rm", ["-rf", folder!]);
     const gate = `${stack.identity.composeProject}-git-gate-1`;
     await ok("docker", ["restart", "--timeout", "2", gate]).catch(() => "");
-    expect((await inside("cd ~/app && git fetch")).code).not.toBe(0);
+    expect((await inside("cd ~/app && timeout 5 git fetch")).code).not.toBe(0);
     const { touched } = await change({ upstreams: [{ ...app(), serveStale: true }, docs] });
     expect(touched).toEqual(["git-gate"]);
     await work("cd ~/app && git fetch");
@@ -188,10 +190,10 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "git upstreams of a bottl
     const { touched } = await change({});
     expect(touched).toEqual(["git-gate"]);
     await change({ upstreams: [app()] });
+    await server.remove(); // a stranger on the bottle's network
     await stack.destroy({ env: env() });
     expect(await stack.leftovers()).toEqual([]);
     expect(existsSync(join(stack.state, "evidence/git-gate/pushes.jsonl"))).toBe(true);
     expect(existsSync(join(stack.state, "git-gate"))).toBe(false);
-    await server.remove();
   });
 });

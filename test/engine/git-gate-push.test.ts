@@ -57,8 +57,10 @@ describeWith(["engine", "base"], "git-gate: push", () => {
       const { code, output } = await inClone(script);
       expect(code, output).not.toBe(0);
       expect(output).toMatch(rule);
-      expect(output).not.toContain(token);
-      expect(output).not.toContain(token.slice(4, 24));
+      // git itself repeats the names that it was given.
+      const told = output.split("\n").filter((line) => line.startsWith("remote: ")).join("\n");
+      expect(told).not.toBe("");
+      expect(told).not.toContain(token.slice(4, 24));
       expect(await onUpstream()).toBe(before);
       const line = last();
       expect(line).toMatchObject({ event: "push", outcome: "refused" });
@@ -200,11 +202,8 @@ describeWith(["engine", "base"], "git-gate: push", () => {
 
   test("commits are signed by a key that the agent does not have", async () => {
     await ok("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", join(rig.folder, "signing")]);
-    await rig.work("cp ~/.gitconfig /tmp/gitconfig");
-    // The port of the signing service is open from the start of git-gate on.
     await rig.configure({ upstreams: [upstream(rig.server)], signing: { identityFile: "signing" } });
-    await ok("docker", ["restart", "--timeout", "2", rig.gate]);
-    await rig.work("git config --global user.name agent; git config --global user.email agent@bottle.invalid; for i in $(seq 50); do git ls-remote git://git-gate/health.git >/dev/null 2>&1; git ls-remote git@git.bottle.test:org/app.git >/dev/null 2>&1 && break; sleep 0.2; done");
+    await rig.work("git config --global user.name agent && git config --global user.email agent@bottle.invalid");
     await rig.work(`cd /work/c && git checkout -qb agent/signed && ${commit("a", "a")} && git tag -a v7 -m v7 && git push -q origin agent/signed v7 && git cat-file commit HEAD | grep -c 'BEGIN SSH SIGNATURE'`);
     const publicKey = await ok("cat", [join(rig.folder, "signing.pub")]);
     const verified = await rig.server.sh(`cd org/app.git && echo 'agent@bottle.invalid ${publicKey}' > /tmp/signers && git -c gpg.ssh.allowedSignersFile=/tmp/signers verify-commit agent/signed 2>&1 && git -c gpg.ssh.allowedSignersFile=/tmp/signers verify-tag v7 2>&1`);

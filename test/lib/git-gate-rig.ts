@@ -33,6 +33,8 @@ export interface GitGateRig {
   readonly folder: string;
   /** Name of git-gate's container. */
   readonly gate: string;
+  /** Network of git-gate and the server. */
+  readonly egressNetwork: string;
   /** Puts another `bottle:git` in force, as `up` does, and gives the agent its settings. @returns what git-gate said of it */
   configure(git: object): Promise<{ code: number; output: string }>;
   /** Asks git-gate to contact its upstreams. */
@@ -125,6 +127,7 @@ export async function gitGateRig(git: (server: GitServer, folder: string) => obj
       server,
       folder: project,
       gate,
+      egressNetwork: networks.egress,
       agent: inAgent,
       async work(script, timeout) {
         const { code, output } = await inAgent(`set -e; ${script}`, timeout);

@@ -60,7 +60,10 @@ export async function gitServer(network: string, name: string): Promise<GitServe
   };
   try {
     const image = await upstreamImage();
-    await ok("docker", ["run", "--detach", "--init", "--name", owner, ...labelled(owner), "--network", network, "--network-alias", name, ...files, image]);
+    const gateway = await ok("docker", ["network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", network]);
+    // Past the places that bottle gives to its own services.
+    const address = gateway.replace(/\d+$/, (last) => String(Number(last) + 8));
+    await ok("docker", ["run", "--detach", "--init", "--name", owner, ...labelled(owner), "--network", network, "--ip", address, "--network-alias", name, ...files, image]);
     const sh = async (script: string, timeout?: number) => {
       const { code, stdout, stderr } = await execIn(owner, script, { user: "git", workdir: "/srv/git", timeout });
       if (code !== 0) throw new Error(`git server: ${script}: exit code ${code}\n${stdout}${stderr}`);
@@ -75,7 +78,7 @@ export async function gitServer(network: string, name: string): Promise<GitServe
         await sh(`set -e; git init -q --bare ${path}; t=$(mktemp -d); git clone -q ${path} $t/w 2>/dev/null; cd $t/w; echo hello > README; git add README; ${commit} -m first; git push -q origin main; rm -rf $t`);
       },
       away: async () => void (await ok("docker", ["network", "disconnect", network, owner])),
-      back: async () => void (await ok("docker", ["network", "connect", "--alias", name, network, owner])),
+      back: async () => void (await ok("docker", ["network", "connect", "--alias", name, "--ip", address, network, owner])),
     };
   } catch (error) {
     await remove();

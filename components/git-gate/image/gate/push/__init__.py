@@ -1,0 +1,1 @@
+"""A push: its rules and scan before anything is kept (pre-receive), then on to the upstream (proc-receive)."""
