@@ -5,6 +5,7 @@ import type { Identity } from "../../components/identity.ts";
 import type { NetworkRole, Subnet } from "../../components/subnets.ts";
 import { execIn } from "../lib/e2e-engine.ts";
 import type { NamedUpstream } from "../lib/e2e-upstream.ts";
+import type { PulumiBottles } from "./bottles/pulumi.ts";
 import type { Outside } from "./outside.ts";
 
 /** `pulumi`: made by `pulumi up`. `engine`: the same files rendered and brought up by Compose. `open`: that, with holes. */
@@ -44,6 +45,8 @@ export interface Lab {
   readonly workspace: string;
   /** Bare repository behind git-gate, on this machine; undefined where this version has no git-gate. */
   readonly gitUpstream?: string;
+  /** Of form `pulumi`: the bottles' project, where attempts make stacks of their own. */
+  readonly pulumi?: PulumiBottles;
   /** Folder of the test's own, where nothing may ever appear: payloads that run on the host would write here. */
   readonly trap: string;
 }

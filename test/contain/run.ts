@@ -1,7 +1,8 @@
 // Makes attempts, and judges them: what an attempt says of itself counts only where nothing arrived outside.
 import { randomBytes } from "node:crypto";
 import { Skip, type Attempt, type Result, type Seen, type Verdict } from "./attempt.ts";
-import { curl, type Lab } from "./lab.ts";
+import { atUpstream, gateUrl } from "./attempts/7-git.ts";
+import { curl, sh, type Lab } from "./lab.ts";
 import { names } from "./outside.ts";
 
 /** How many attempts go on at once: they wait more than they work. */
@@ -74,5 +75,14 @@ export async function controls(lab: Lab): Promise<Control[]> {
     ask("the bottle without egress reaches its host", lab.plain, (marker) => `https://${names.docs}/${marker}`),
   ]);
   const authorized = lab.outside.upstream.requests.filter(({ headers }) => headers["host"] === names.api).at(-1)?.headers["x-api-key"];
+  if (lab.gitUpstream !== undefined) all.push(await pushes(lab));
   return [...all, { what: "egress puts the credential on", ok: authorized === lab.tokens.api, seen: authorized === lab.tokens.api ? "the token itself" : String(authorized) }];
+}
+
+/** A harmless commit goes through git-gate. */
+async function pushes(lab: Lab): Promise<Control> {
+  const marker = `k${randomBytes(9).toString("hex")}`;
+  const { out, error } = await sh(lab.bottle, `d=$(mktemp -d) && cd $d && git clone -q ${gateUrl(lab)} w && cd w && git checkout -q -b agent/${marker} && echo harmless > harmless.txt && git add -A && git commit -q -m "note ${marker}" && git push -q origin HEAD 2>&1; rm -rf $d`, { timeout: 90_000 });
+  const there = await atUpstream(lab, marker);
+  return { what: "a harmless push goes through git-gate", ok: there.length > 0, seen: there[0] ?? `${out} ${error}`.slice(0, 200) };
 }

@@ -24,8 +24,6 @@ export interface LabOptions {
 /** A lab, and what takes it away; that never throws half-way: it does all it can, then complains. */
 export interface Standing {
   readonly lab: Lab;
-  /** Of form `pulumi`: the bottles' project, where attempts make stacks of their own. */
-  readonly pulumi?: PulumiBottles;
   remove(): Promise<void>;
 }
 
@@ -83,15 +81,15 @@ export async function setUp({ form, runtime = "runc", say = () => {} }: LabOptio
           undo.push(() => new Promise((resolve) => (server.closeAllConnections(), server.close(resolve))));
         }
       }
-      await both[0].up(full, values, form === "open" ? openHoles(tokens, gitUpstream) : undefined);
-      await both[1].up(small, {}, form === "open" ? openHoles(tokens) : undefined);
+      await both[0].up(full, values, form === "open" ? openHoles(tokens, { gitUpstream, workspace }) : undefined);
+      await both[1].up(small, {}, form === "open" ? openHoles(tokens, {}) : undefined);
       [bottle, plain] = both;
     }
     const named: NamedUpstream = await nameUpstream(bottle, outside.upstream, Object.values(names));
     undo.push(() => named.remove());
     const second = await nameUpstream(plain, outside.upstream, Object.values(names));
     undo.push(() => second.remove());
-    return { lab: { bottle, plain, named, outside, tokens, workspace, gitUpstream, trap }, pulumi, remove };
+    return { lab: { bottle, plain, named, outside, tokens, workspace, gitUpstream, pulumi, trap }, remove };
   } catch (error) {
     await remove().catch((more: Error) => say(more.message));
     throw error;

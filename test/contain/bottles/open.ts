@@ -15,12 +15,12 @@ const leaks = { state: "/host/state", project: "/host/project", secrets: "/host/
  * The agent is on an ordinary bridge, as root with rights to spare, with the token in its environment and the bottle's
  * files mounted for writing; its proxy lets everything through, git-gate is a plain git daemon, logs have no bound.
  */
-export function openHoles(tokens: { api: string }, gitUpstream?: string): Holes {
+export function openHoles(tokens: { api: string }, { gitUpstream, workspace }: { gitUpstream?: string; workspace?: string }): Holes {
   return {
     gateways: true,
     compose(document, bottle) {
       const { agent } = document.services as Record<string, Record<string, unknown>>;
-      openAgent(agent!, bottle, tokens.api);
+      openAgent(agent!, bottle, tokens.api, workspace);
       openProxy(document, agent!["image"]);
       if (gitUpstream !== undefined) openGate(document, agent!["image"], gitUpstream);
       for (const service of Object.values(document.services)) {
@@ -32,7 +32,7 @@ export function openHoles(tokens: { api: string }, gitUpstream?: string): Holes 
   };
 }
 
-function openAgent(agent: Record<string, unknown>, bottle: EngineBottle, token: string): void {
+function openAgent(agent: Record<string, unknown>, bottle: EngineBottle, token: string, workspace: string | undefined): void {
   const { project, state, identity } = bottle;
   const bind = (source: string, target: string) => ({ type: "bind", source, target });
   const secrets = memoryFolder(identity.instance);
@@ -45,7 +45,8 @@ function openAgent(agent: Record<string, unknown>, bottle: EngineBottle, token: 
     environment: [...(agent["environment"] as string[]), `${API_VARIABLE}=${token}`],
     networks: { ...(agent["networks"] as object), egress: {} },
     volumes: [
-      ...(agent["volumes"] as { read_only?: boolean }[]).map(({ read_only: _, ...mount }) => mount),
+      ...(agent["volumes"] as { read_only?: boolean; target: string }[]).filter(({ target }) => workspace === undefined || target !== "/workspace").map(({ read_only: _, ...mount }) => mount),
+      ...(workspace === undefined ? [] : [bind(workspace, "/workspace")]),
       bind(state, leaks.state),
       bind(project, leaks.project),
       bind(join(project, "sockets"), leaks.sockets),
@@ -73,7 +74,7 @@ function openGate(document: ComposeDocument, image: unknown, upstream: string): 
   document.services["git-gate"] = {
     ...{ image, labels: gate.labels, networks: gate.networks, user: "1000:1000", init: true, pull_policy: "never", command },
     environment: ["GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*"],
-    volumes: [{ type: "bind", source: upstream, target: `/srv/git${upstream}` }],
+    volumes: [{ type: "bind", source: upstream, target: `/srv/git/file${upstream}` }],
   };
 }
 
