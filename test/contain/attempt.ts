@@ -40,6 +40,8 @@ export interface Attempt {
   readonly byDesign?: string;
   /** Nothing else runs meanwhile: it breaks something, or counts something. */
   readonly alone?: boolean;
+  /** Left out of a quick run: it takes long, or breaks a sidecar. */
+  readonly slow?: boolean;
   /**
    * Makes the attempt.
    *

@@ -40,6 +40,8 @@ export interface Lab {
   /** Agent and pipelock alone: hosts only. Another bottle of the same machine. */
   readonly plain: Bottle;
   readonly outside: Outside;
+  /** Takes our own containers off a bottle's networks, before it is destroyed. */
+  leave(bottle: Bottle): Promise<void>;
   readonly tokens: Tokens;
   /** The repository that seeded the workspace, on this machine. */
   readonly workspace: string;

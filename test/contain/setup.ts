@@ -19,6 +19,8 @@ export interface LabOptions {
   /** OCI runtime of both agents. */
   readonly runtime?: string;
   readonly say?: (line: string) => void;
+  /** Asked between steps: Ctrl-C. */
+  readonly stopped?: () => boolean;
 }
 
 /** A lab, and what takes it away; that never throws half-way: it does all it can, then complains. */
@@ -32,16 +34,13 @@ export interface Standing {
  *
  * @throws Error where that fails; whatever was made by then is gone again
  */
-export async function setUp({ form, runtime = "runc", say = () => {} }: LabOptions): Promise<Standing> {
+export async function setUp({ form, runtime = "runc", say = () => {}, stopped = () => false }: LabOptions): Promise<Standing> {
   const undo: (() => Promise<unknown> | unknown)[] = [];
   const remove = async (): Promise<void> => {
     const complaints: string[] = [];
     for (const step of undo.splice(0).reverse()) {
-      try {
-        await step();
-      } catch (error) {
-        complaints.push((error as Error).message);
-      }
+      // Twice: an interrupted terminal ends what a step has just started.
+      await Promise.resolve().then(step).catch(() => Promise.resolve().then(step)).catch((error: Error) => complaints.push(error.message));
     }
     if (complaints.length > 0) throw new Error(complaints.join("\n"));
   };
@@ -62,6 +61,9 @@ export async function setUp({ form, runtime = "runc", say = () => {} }: LabOptio
     const full = fullManifest({ port: outside.port, runtime, workspace, gitUpstream, trust });
     const small = plainManifest({ runtime, trust });
 
+    const goOn = (): void => {
+      if (stopped()) throw new Error("interrupted");
+    };
     say("bringing up two bottles");
     let bottle: Bottle;
     let plain: Bottle;
@@ -70,6 +72,7 @@ export async function setUp({ form, runtime = "runc", say = () => {} }: LabOptio
       pulumi = await PulumiBottles.make({ [API_VARIABLE]: tokens.api, [CLAUDE_VARIABLE]: tokens.claude });
       undo.push(() => pulumi!.dispose());
       bottle = await pulumi.up("contain", full);
+      goOn();
       plain = await pulumi.up("plain", small);
     } else {
       const values = { [API_VARIABLE]: tokens.api, [CLAUDE_VARIABLE]: tokens.claude };
@@ -82,14 +85,17 @@ export async function setUp({ form, runtime = "runc", say = () => {} }: LabOptio
         }
       }
       await both[0].up(full, values, form === "open" ? openHoles(tokens, { gitUpstream, workspace }) : undefined);
+      goOn();
       await both[1].up(small, {}, form === "open" ? openHoles(tokens, {}) : undefined);
       [bottle, plain] = both;
     }
+    goOn();
     const named: NamedUpstream = await nameUpstream(bottle, outside.upstream, Object.values(names));
     undo.push(() => named.remove());
     const second = await nameUpstream(plain, outside.upstream, Object.values(names));
     undo.push(() => second.remove());
-    return { lab: { bottle, plain, named, outside, tokens, workspace, gitUpstream, pulumi, trap }, remove };
+    const leave = (which: Bottle): Promise<void> => (which === bottle ? named : second).remove();
+    return { lab: { bottle, plain, named, outside, leave, tokens, workspace, gitUpstream, pulumi, trap }, remove };
   } catch (error) {
     await remove().catch((more: Error) => say(more.message));
     throw error;

@@ -231,14 +231,16 @@ export const savedWork: Attempt = {
   id: "7.saved-work",
   class: 7,
   alone: true,
-  what: "the same repository as `destroy` saves it, and as a person fetches and clones the saved bundle",
+  what: "the same repository as `destroy` saves it, and as a person fetches and checks out the saved bundle",
   source: sources.guestGitConfig,
   must: "run nothing on the host, and bring no hook or setting along",
   try: async (lab) => {
     const bundles = readdirSync(lab.bottle.state).filter((name) => name.startsWith("work-"));
     if (bundles.length === 0) throw new Error("destroy saved nothing");
     const clone = join(lab.trap, "..", "clone");
-    await ok("git", ["clone", "--quiet", join(lab.bottle.state, bundles.find((name) => name.endsWith(".bundle"))!), clone, "--branch", "bottle/uncommitted"]);
+    await ok("git", ["clone", "--quiet", lab.workspace, clone]);
+    await ok("git", ["-C", clone, "fetch", "--quiet", join(lab.bottle.state, bundles.find((name) => name.endsWith(".bundle"))!), "+refs/heads/*:refs/remotes/saved/*"]);
+    await ok("git", ["-C", clone, "checkout", "--quiet", "-b", "saved", "saved/bottle/uncommitted"]);
     await ok("git", ["-C", clone, "status"]);
     const hooks = readdirSync(join(clone, ".git/hooks")).filter((name) => !name.endsWith(".sample"));
     const settings = await ok("git", ["-C", clone, "config", "--local", "--list"]);
