@@ -40,6 +40,8 @@ export interface Attempt {
   readonly byDesign?: string;
   /** Nothing else runs meanwhile: it breaks something, or counts something. */
   readonly alone?: boolean;
+  /** Made after all others: it takes the bottle away. */
+  readonly last?: boolean;
   /** Left out of a quick run: it takes long, or breaks a sidecar. */
   readonly slow?: boolean;
   /**

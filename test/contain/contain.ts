@@ -7,8 +7,8 @@ import { lack } from "../lib/parts.ts";
 import type { Attempt } from "./attempt.ts";
 import { allAttempts } from "./index.ts";
 import type { Form } from "./lab.ts";
-import { machine, record, renderLine, renderText, sound, write, type Report } from "./report.ts";
-import { controls, runAttempts } from "./run.ts";
+import { machine, record, renderControl, renderLine, renderText, sound, write, type Report } from "./report.ts";
+import { contain } from "./run.ts";
 import { runtimeFault } from "./runtime.ts";
 import { setUp } from "./setup.ts";
 
@@ -57,10 +57,8 @@ async function once(form: Form, runtime: string, attempts: readonly Attempt[]): 
   const made = new Date().toISOString().slice(0, 19);
   const { lab, remove } = await setUp({ form, runtime, say, stopped: () => stopped });
   try {
-    const checked = await controls(lab);
-    for (const { what, ok, seen } of checked) say(`${ok ? "control ok" : "CONTROL FAILED"}: ${what} (${seen})`);
-    const results = await runAttempts(lab, attempts, { stopped: () => stopped, onResult: (result) => say(renderLine(result)) });
-    return { made, form, runtime, machine: machine(), controls: checked, results, skippedParts: [] };
+    const run = await contain(lab, attempts, { stopped: () => stopped, onControl: (control) => say(renderControl(control)), onResult: (result) => say(renderLine(result)) });
+    return { made, form, runtime, machine: machine(), ...run, skippedParts: [] };
   } finally {
     say("cleaning up");
     await remove();

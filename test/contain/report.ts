@@ -57,6 +57,10 @@ export function renderLine({ attempt, verdict, seen }: Result): string {
   return `${verdict.toUpperCase().padEnd(9)}  ${attempt.id.padEnd(32)}  ${scrub(seen)}`;
 }
 
+export function renderControl({ what, ok, seen }: Control): string {
+  return `${ok ? "control ok" : "CONTROL FAILED"}: ${what} (${scrub(seen)})`;
+}
+
 /** The table for a terminal. */
 export function renderText({ controls, results, skippedParts }: Report): string {
   const rows = summary(results).map(({ name, counts, all }) => [name, String(all), ...verdicts.map((verdict) => (counts[verdict] === 0 ? "" : String(counts[verdict])))]);

@@ -9,9 +9,28 @@ import { names } from "./outside.ts";
 const AT_ONCE = 4;
 
 export interface RunOptions {
+  readonly onControl?: (control: Control) => void;
   readonly onResult?: (result: Result) => void;
   /** Asked before each attempt: Ctrl-C. */
   readonly stopped?: () => boolean;
+}
+
+/**
+ * A whole run: the bottles let through what they allow, before the attempts and after them (a bottle that is down holds
+ * everything), and only then do they go.
+ */
+export async function contain(lab: Lab, attempts: readonly Attempt[], options: RunOptions = {}): Promise<{ controls: Control[]; results: Result[] }> {
+  const checked: Control[] = [];
+  const check = async (when: string): Promise<void> => {
+    for (const { what, ...control } of await controls(lab)) {
+      checked.push({ what: `${what}, ${when}`, ...control });
+      options.onControl?.(checked.at(-1)!);
+    }
+  };
+  await check("before the attempts");
+  const results = await runAttempts(lab, attempts.filter(({ last }) => !last), options);
+  if (!options.stopped?.()) await check("after them");
+  return { controls: checked, results: [...results, ...(await runAttempts(lab, attempts.filter(({ last }) => last), options))] };
 }
 
 /** Makes all of them, those that must be alone last. @returns results in the order of the attempts */
@@ -59,7 +78,7 @@ export interface Control {
 }
 
 /** The bottles let through what they allow, each of their ways. */
-export async function controls(lab: Lab): Promise<Control[]> {
+async function controls(lab: Lab): Promise<Control[]> {
   const ask = async (what: string, bottle: Lab["bottle"], url: (marker: string) => string, args = ""): Promise<Control> => {
     const marker = `k${randomBytes(9).toString("hex")}`;
     const { status, error } = await curl(bottle, `${args} ${url(marker)}`);

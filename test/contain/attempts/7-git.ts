@@ -231,6 +231,7 @@ export const savedWork: Attempt = {
   id: "7.saved-work",
   class: 7,
   alone: true,
+  last: true,
   what: "the same repository as `destroy` saves it, and as a person fetches and checks out the saved bundle",
   source: sources.guestGitConfig,
   must: "run nothing on the host, and bring no hook or setting along",

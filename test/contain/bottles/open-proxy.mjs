@@ -4,6 +4,9 @@ import { createServer, connect } from "node:net";
 
 const port = 8080;
 
+// Whatever it is asked, it goes on: a proxy that is down holds everything.
+process.on("uncaughtException", () => {});
+
 createServer((client) => {
   client.on("error", () => client.destroy());
   let head = Buffer.alloc(0);
@@ -12,7 +15,11 @@ createServer((client) => {
     const end = head.indexOf("\r\n\r\n");
     if (end < 0) return;
     client.off("data", read);
-    serve(client, head, end);
+    try {
+      serve(client, head, end);
+    } catch {
+      client.end("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    }
   });
 }).listen(port);
 

@@ -21,7 +21,7 @@ export function openHoles(tokens: { api: string }, { gitUpstream, workspace }: {
     compose(document, bottle) {
       const { agent } = document.services as Record<string, Record<string, unknown>>;
       openAgent(agent!, bottle, tokens.api, workspace);
-      openProxy(document, agent!["image"]);
+      openProxy(document, agent!["image"], bottle);
       if (gitUpstream !== undefined) openGate(document, agent!["image"], gitUpstream);
       for (const service of Object.values(document.services)) {
         service["logging"] = { driver: "json-file" };
@@ -40,10 +40,10 @@ function openAgent(agent: Record<string, unknown>, bottle: EngineBottle, token: 
     user: "0:0",
     read_only: false,
     cap_drop: [],
-    cap_add: ["SYS_ADMIN", "NET_RAW", "NET_ADMIN", "BPF", "PERFMON", "DAC_READ_SEARCH", "SYS_RESOURCE"],
+    cap_add: ["SYS_ADMIN", "NET_RAW", "NET_ADMIN"],
     security_opt: ["seccomp=unconfined", "apparmor=unconfined"],
     environment: [...(agent["environment"] as string[]), `${API_VARIABLE}=${token}`],
-    networks: { ...(agent["networks"] as object), egress: {} },
+    networks: { ...(agent["networks"] as object), egress: guest(bottle, 12) },
     volumes: [
       ...(agent["volumes"] as { read_only?: boolean; target: string }[]).filter(({ target }) => workspace === undefined || target !== "/workspace").map(({ read_only: _, ...mount }) => mount),
       ...(workspace === undefined ? [] : [bind(workspace, "/workspace")]),
@@ -55,13 +55,18 @@ function openAgent(agent: Record<string, unknown>, bottle: EngineBottle, token: 
   });
 }
 
+/** A place of the egress network that no service has. */
+function guest({ subnets: { egress } }: EngineBottle, place: number): { ipv4_address: string } {
+  return { ipv4_address: egress.gateway.replace(/\d+$/, (first) => String(Number(first) - 1 + place)) };
+}
+
 /** Takes the place of whichever service was the agent's proxy. */
-function openProxy(document: ComposeDocument, image: unknown): void {
+function openProxy(document: ComposeDocument, image: unknown, bottle: EngineBottle): void {
   const name = "egress" in document.services ? "egress" : "pipelock";
   const { labels, networks } = document.services[name]! as { labels: unknown; networks: Record<string, unknown> };
   document.services[name] = {
-    ...{ image, labels, user: "1000:1000", init: true, pull_policy: "never", command: ["node", "/open-proxy.mjs"] },
-    networks: { internal: networks["internal"], egress: {} },
+    ...{ image, labels, user: "1000:1000", init: true, restart: "always", pull_policy: "never", command: ["node", "/open-proxy.mjs"] },
+    networks: { internal: networks["internal"], egress: guest(bottle, 13) },
     volumes: [{ type: "bind", source: proxyScript, target: "/open-proxy.mjs", read_only: true }],
     healthcheck: { test: ["CMD", "true"], interval: "5s" },
   };
