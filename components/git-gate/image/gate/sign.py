@@ -11,6 +11,7 @@ from collections.abc import Callable
 from . import gitenv, paths
 from .config import Config, load
 from .events import EventLog
+from .listen import listen
 from .node import ConfigError
 from .run import run
 
@@ -47,26 +48,30 @@ class SigningServer:
         self._log = log
         self._read_config = read_config
         self._places = threading.BoundedSemaphore(AT_ONCE)
+        # Who finds no place there is told so here.
+        self._lobby = threading.BoundedSemaphore(AT_ONCE)
         self._lock = threading.Lock()
         self._times: deque[float] = deque()
-        dual = socket.has_dualstack_ipv6()
-        family = socket.AF_INET6 if dual else socket.AF_INET
-        self.socket = socket.create_server(("", port), family=family, dualstack_ipv6=dual, backlog=32)
+        self._socket = listen(port)
 
     def serve(self) -> None:
         """Never returns."""
         while True:
-            connection, _ = self.socket.accept()
-            if not self._places.acquire(blocking=False):
-                _reply(connection, 429, "too many requests at once; try again\n")
+            connection, _ = self._socket.accept()
+            for places in (self._places, self._lobby):
+                if places.acquire(blocking=False):
+                    break
+            else:
                 connection.close()
                 continue
-            threading.Thread(target=self._connection, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._connection, args=(connection, places), daemon=True).start()
 
-    def _connection(self, connection: socket.socket) -> None:
+    def _connection(self, connection: socket.socket, places: threading.BoundedSemaphore) -> None:
         try:
             with connection:
                 try:
+                    if places is self._lobby:
+                        raise Answer(429, f"{AT_ONCE} requests at once are the most; try again")
                     status, text = 200, self._sign(_read(connection, time.monotonic() + TIMEOUT))
                 except Answer as answer:
                     status, text = answer.status, f"{answer.text}\n"
@@ -75,7 +80,7 @@ class SigningServer:
         except OSError:
             pass  # The agent went away.
         finally:
-            self._places.release()
+            places.release()
 
     def _sign(self, payload: bytes) -> str:
         if not (_COMMIT.match(payload) or _TAG.match(payload)):
@@ -148,9 +153,9 @@ def _receive(connection: socket.socket, until: float) -> bytes:
 
 def _reply(connection: socket.socket, status: int, text: str) -> None:
     body = text.encode()
-    head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: text/plain\r\nConnection: close\r\n"
     connection.settimeout(TIMEOUT)
-    connection.sendall(head.encode() + body)
+    connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
 
 def _drain(connection: socket.socket) -> None:

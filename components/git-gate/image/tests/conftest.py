@@ -95,11 +95,12 @@ class Gate:
         new.rename(path)
 
     def start(self) -> None:
+        before = (self.root / "stdout").stat().st_size if (self.root / "stdout").exists() else 0
         self.process = subprocess.Popen(
             ["/opt/git-gate/bin/git-gate"], env=self.env, stdout=open(self.root / "stdout", "ab"), stderr=subprocess.STDOUT
         )
         deadline = time.monotonic() + 10
-        while b'"listening"' not in (self.root / "stdout").read_bytes():
+        while b'"listening"' not in (self.root / "stdout").read_bytes()[before:]:
             assert self.process.poll() is None and time.monotonic() < deadline, (self.root / "stdout").read_text()
             time.sleep(0.01)
 

@@ -134,6 +134,7 @@ class Smart(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/moved"):
             self.send_response(301)
             self.send_header("Location", "/repo/info/refs?service=git-upload-pack")
+            self.send_header("Content-Length", "0")
             self.end_headers()
             return
         if self.headers["Authorization"] != "Basic " + b64encode(f"someone:{TOKEN}".encode()).decode():
@@ -196,9 +197,9 @@ def test_https_fetches_and_pushes(by_https):
 
 
 def test_a_wrong_token(by_https):
-    by_https.secret.write_text("a-wrong-token-value")
+    by_https.secret.write_text("not-the-right-one")
     told = failure(by_https)
-    assert "does not let git-gate in" in told and "bottle:git.upstreams[0].token" in told and "a-wrong-token" not in told
+    assert "does not let git-gate in" in told and "bottle:git.upstreams[0].token" in told and "not-the-right" not in told
 
 
 def test_a_missing_token(by_https):
