@@ -4,6 +4,7 @@ import { parse } from "yaml";
 import { claudeMerges } from "../../components/agent/claude.ts";
 import { mergeJson } from "../../components/agent/provision-spec.ts";
 import { needsEgress, renderRules } from "../../components/egress/rules.ts";
+import { CLAUDE_CODE_VERSION } from "../../components/manifest/schema.ts";
 import { readManifest } from "../../components/manifest/manifest.ts";
 import { changeFaults, parseRequest, sameness } from "../../components/supervise/request.ts";
 import { bottleArgs, faultsOf } from "./fixtures.ts";
@@ -57,7 +58,7 @@ describe("a bottle with supervise", () => {
   });
 
   it("is known to Claude Code, and forgotten again", () => {
-    const claude = { login: "none", permissionMode: "default", version: "2.1.331", workspace: "/workspace" } as const;
+    const claude = { login: "none", permissionMode: "default", version: CLAUDE_CODE_VERSION, workspace: "/workspace" } as const;
     const [on, settings] = claudeMerges({ ...claude, supervise: "http://supervise:8090/mcp" });
     const [off] = claudeMerges(claude);
     const own = { mcpServers: { mine: { type: "http", url: "http://mine" } }, numStartups: 1 };

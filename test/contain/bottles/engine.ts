@@ -95,7 +95,7 @@ export class EngineBottle implements Bottle {
     const shared = { folder, subnets, user, cpus: 2 };
     const services = [
       pipelockService({ ...shared, image: images.pipelock.image, behindEgress }),
-      ...(behindEgress ? [egressService({ ...shared, image: images.egress.image, tokenFolder: secrets("egress"), tokenVariables: [] })] : []),
+      ...(behindEgress ? [egressService({ ...shared, image: images.egress.image, supervise: false, tokenFolder: secrets("egress"), tokenVariables: [] })] : []),
       ...(images.gitGate ? [gitGateService({ ...shared, image: images.gitGate.image, git: manifest.git, secrets: secrets("git-gate"), tokenVariables: [] })] : []),
       agentService({
         ...{ manifest, image: workspaceImage, ...owner, folder, subnets, proxyService: behindEgress ? ("egress" as const) : ("pipelock" as const) },
