@@ -31,6 +31,11 @@ describe("expires", () => {
     expect(parse(renderRules({ hosts, routes }))).toMatchObject({ hosts: [{ host: "b.example.com", inspect: true, expires: future }] });
   });
 
+  it("may stand without quotes, which Pulumi takes for a time of its own", () => {
+    expect(read({ hosts: [{ host: "b.example.com", expires: "2026-01-01 00:00:01 +0000 UTC" }] }).hosts[0]!.expires).toBe(future);
+    expect(faultsOf({ network: { hosts: [{ host: "b.example.com", expires: "2026-01-01 00:00:01 +0100 +0100" }] } })).toHaveLength(1);
+  });
+
   it("leaves no token of a route that is over", () => {
     const manifest = readManifest({ network: { routes: [{ host: "a.example.com", name: "a", expires: past, auth: { secret: "s" } }] } }, undefined, now);
     expect(manifest.secrets.size).toBe(0);

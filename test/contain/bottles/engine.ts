@@ -139,6 +139,7 @@ export class EngineBottle implements Bottle {
     put(join(folder.pipelock.ca, "ca.pem"), pipelock.certificate);
     put(join(folder.egress.ca, "mitmproxy-ca.pem"), egress.key + egress.certificate);
     put(join(folder.egress.rules, "rules.yaml"), renderRules({ hosts, routes }));
+    ownedFolder(folder.egress.evidence, owner);
     put(join(folder.pipelock.config, "pipelock.yaml"), renderPipelockConfig({ guests: guestRange(this.subnets), hosts, routes }));
     if (manifest.git.upstreams.length > 0) {
       put(join(folder.gitGate.config, GATE_CONFIG), renderGateConfig(manifest.git, { knownHosts: {} }));
