@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BASE_IMAGE } from "../../components/manifest/schema.ts";
 import { aptInstall, aptUpdate } from "./apt.ts";
@@ -90,15 +90,27 @@ function withoutPassword(uri: string): string {
 }
 
 /** Folders of documentation and translations, which a slim image does without, now and in later installs. */
-const left = ["usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/groff", "usr/share/lintian"];
+const documentation = "usr/share/doc";
+const left = [documentation, "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/groff", "usr/share/lintian"];
+
+/** Takes away a folder of documentation but the packages' licences, which whoever passes an image on must pass on. */
+export function keepLicences(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isSymbolicLink()) continue; // to the folder of another package of the same source
+    if (!entry.isDirectory()) rmSync(path);
+    else for (const file of readdirSync(path)) if (file !== "copyright") rmSync(join(path, file), { recursive: true });
+  }
+}
 
 function slim(root: string): void {
-  const gone = [...left, "var/lib/apt/lists", "var/cache/apt", "var/log/bootstrap.log", "var/log/dpkg.log", "var/cache/ldconfig/aux-cache"];
+  keepLicences(join(root, documentation));
+  const gone = [...left.filter((each) => each !== documentation), "var/lib/apt/lists", "var/cache/apt", "var/log/bootstrap.log", "var/log/dpkg.log", "var/cache/ldconfig/aux-cache"];
   for (const each of gone) rmSync(join(root, each), { recursive: true, force: true });
   for (const each of [...left, "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"]) mkdirSync(join(root, each), { recursive: true });
   // Made afresh by each container; the machine's own must not be in an image.
   for (const each of ["etc/hostname", "etc/machine-id", "etc/resolv.conf"]) rmSync(join(root, each), { force: true });
-  writeFileSync(join(root, "etc/dpkg/dpkg.cfg.d/bottle-slim"), left.map((each) => `path-exclude /${each}/*\n`).join(""));
+  writeFileSync(join(root, "etc/dpkg/dpkg.cfg.d/bottle-slim"), `${left.map((each) => `path-exclude /${each}/*\n`).join("")}path-include /${documentation}/*/copyright\n`);
 }
 
 /**

@@ -1,0 +1,32 @@
+// What is in images, read from the engine's own store.
+import { readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { expect, test } from "vitest";
+import { BASE_IMAGE, PIPELOCK_IMAGE } from "../../components/manifest/schema.ts";
+import { readComponents } from "../../scripts/sbom/components.ts";
+import { withFiles } from "../../scripts/sbom/filesystem.ts";
+import { describeWith } from "../lib/parts.ts";
+import { ok } from "../lib/run.ts";
+
+const scratch = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith("bottle-sbom-"));
+
+describeWith(["engine", "base", "pipelock"], "an image's components", () => {
+  test("are dpkg's, as dpkg itself lists them", async () => {
+    const found = await withFiles(BASE_IMAGE, readComponents);
+    const listed = await ok("docker", ["run", "--rm", "--network", "none", BASE_IMAGE, "dpkg-query", "--show", "--showformat", "${binary:Package}=${Version}\n"]);
+    const packages = found.filter(({ purl }) => purl?.startsWith("pkg:deb/")).map(({ name, version }) => `${name}=${version}`);
+    expect(packages.sort()).toEqual(listed.split("\n").map((line) => line.replace(/:\w+=/, "=")).sort());
+    expect(found.filter(({ type }) => type === "file")).toEqual([]);
+  });
+
+  test("are Go's modules in an image without a shell", async () => {
+    const found = await withFiles(PIPELOCK_IMAGE, readComponents);
+    expect(found.map(({ name }) => name)).toEqual(expect.arrayContaining(["github.com/luckyPipewrench/pipelock", "stdlib"]));
+  });
+
+  test("leave neither container nor files behind, also where an image is not there", async () => {
+    const before = scratch();
+    await expect(withFiles("bottle-no-such-image:0", readComponents)).rejects.toThrow(/bottle-no-such-image:0/);
+    expect(scratch()).toEqual(before);
+  });
+});
