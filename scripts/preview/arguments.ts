@@ -8,6 +8,8 @@ export interface PreviewArguments {
   readonly packs?: readonly string[];
   /** Policy configuration, one file a pack. */
   readonly packConfig: readonly string[];
+  /** Only says how it is used. */
+  readonly help: boolean;
   /** Where Markdown is appended; default: GITHUB_STEP_SUMMARY. */
   readonly summaryFile?: string;
 }
@@ -32,6 +34,7 @@ export function parsePreview(args: readonly string[]): PreviewArguments {
       "policy-pack-config": { type: "string", multiple: true },
       "no-policy-pack": { type: "boolean" },
       summary: { type: "string" },
+      help: { type: "boolean", default: false },
     },
   });
   return {
@@ -39,5 +42,6 @@ export function parsePreview(args: readonly string[]): PreviewArguments {
     packs: values["no-policy-pack"] ? [] : values["policy-pack"],
     packConfig: values["policy-pack-config"] ?? [],
     summaryFile: values.summary,
+    help: values.help,
   };
 }

@@ -4,7 +4,9 @@ import { parsePreview, USAGE } from "./arguments.ts";
 import { previewAll } from "./preview.ts";
 
 try {
-  process.exitCode = await previewAll(process.cwd(), parsePreview(process.argv.slice(2)), process.env);
+  const args = parsePreview(process.argv.slice(2));
+  if (args.help) console.log(USAGE);
+  else process.exitCode = await previewAll(process.cwd(), args, process.env);
 } catch (error) {
   console.error(`bottle-preview: ${(error as Error).message}\n\n${USAGE}`);
   process.exitCode = 2;

@@ -15,8 +15,9 @@ export function parseMetadata(text: string): Component | undefined {
   const [name, version] = [field("Name"), field("Version")];
   if (name === undefined || version === undefined) return undefined;
   const classifiers = [...header.matchAll(/^Classifier: License :: (?:OSI Approved :: )?(.+)$/gm)].map(([, license]) => license!.trim());
-  const stated = field("License-Expression") ?? field("License");
-  // Old packages put the licence's whole text into the field.
+  // Old packages put the licence's whole text into the field, of one long line or of several.
+  const isText = /^License:.*\n[ \t]/m.test(header);
+  const stated = field("License-Expression") ?? (isText ? undefined : field("License"));
   const licenses = stated !== undefined && stated.length <= 60 && !/^unknown$/i.test(stated) ? [stated] : classifiers;
   return { type: "library", name, version, purl: purl("pypi", undefined, name.toLowerCase().replace(/[-_.]+/g, "-"), version), licenses };
 }

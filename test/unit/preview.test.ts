@@ -77,7 +77,7 @@ describe("the summary", () => {
 
 describe("the command line", () => {
   it("takes manifests, packs and their configuration", () => {
-    expect(parsePreview([])).toEqual({ manifests: [], packs: undefined, packConfig: [], summaryFile: undefined });
+    expect(parsePreview([])).toEqual({ manifests: [], packs: undefined, packConfig: [], summaryFile: undefined, help: false });
     expect(parsePreview(["--no-policy-pack", "Pulumi.a.yaml"])).toMatchObject({ manifests: ["Pulumi.a.yaml"], packs: [] });
     expect(parsePreview(["--policy-pack", "p", "--policy-pack", "q", "--policy-pack-config", "c.json"])).toMatchObject({ packs: ["p", "q"], packConfig: ["c.json"] });
   });

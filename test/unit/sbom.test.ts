@@ -72,6 +72,7 @@ describe("what packages say of themselves", () => {
     ["an expression", "License-Expression: MIT OR Apache-2.0\n", ["MIT OR Apache-2.0"]],
     ["a short text", "License: BSD\n", ["BSD"]],
     ["classifiers, where the text is long", `License: ${"Permission is hereby granted ".repeat(9)}\nClassifier: License :: OSI Approved :: MIT License\n`, ["MIT License"]],
+    ["classifiers, where the text has several lines", "License: Copyright (c) 2013\n        Permission is granted\nClassifier: License :: OSI Approved :: MIT License\n", ["MIT License"]],
     ["nothing", "", []],
   ])("Python: %s", (_, line, licenses) => {
     expect(parseMetadata(`Metadata-Version: 2.4\nName: Ruamel.YAML\nVersion: 0.19\n${line}\nName: not this\n`)).toEqual({ type: "library", name: "Ruamel.YAML", version: "0.19", purl: "pkg:pypi/ruamel-yaml@0.19", licenses });
