@@ -3,26 +3,16 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { FILE_MAX, parseRequest, type Answer } from "../../components/supervise/request.ts";
 import { stacksOf, stateRoot, type Project } from "../project.ts";
 import { UserError } from "../user-error.ts";
-import { faults, requestSchema, type Request } from "./request.ts";
+import type { Request } from "./request.ts";
 
-const MAX_BYTES = 64 * 1024;
 /** More files than supervise would ever let lie there: no more are looked at. */
 const MAX_FILES = 1_000;
 const FILE = /^(r[a-z2-7]{7})\.json$/;
 
-export interface Answer {
-  readonly format: 1;
-  readonly id: string;
-  readonly decision: "approved" | "rejected" | "expired" | "failed";
-  readonly decided_at: string;
-  readonly by: string;
-  readonly why: string | null;
-  readonly granted: object | null;
-  readonly until: string | null;
-  readonly confirmed: boolean;
-}
+export type { Answer } from "../../components/supervise/request.ts";
 
 export interface Entry {
   readonly stack: string;
@@ -83,24 +73,13 @@ export function readEntry(stack: string, root: string, id: string, now = Date.no
   try {
     const text = readBounded(join(requestsFolder(root), `${id}.json`));
     const hash = createHash("sha256").update(text).digest("hex");
-    const parsed = parse(text, id);
-    if (typeof parsed === "string") return { ...entry, hash, malformed: parsed, state: answer?.decision ?? "malformed" };
-    return { ...entry, hash, request: parsed, state: answer?.decision ?? (Date.parse(parsed.expires_at) <= now ? "expired" : "open") };
+    const parsed = parseRequest(text, id);
+    if ("fault" in parsed) return { ...entry, hash, malformed: parsed.fault, state: answer?.decision ?? "malformed" };
+    const { request } = parsed;
+    return { ...entry, hash, request, state: answer?.decision ?? (Date.parse(request.expires_at) <= now ? "expired" : "open") };
   } catch (error) {
     return { ...entry, hash: "", malformed: (error as Error).message, state: answer?.decision ?? "malformed" };
   }
-}
-
-function parse(text: string, id: string): Request | string {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return "is no JSON";
-  }
-  const parsed = requestSchema.safeParse(value);
-  if (!parsed.success) return faults(parsed.error);
-  return parsed.data.id === id ? parsed.data : "its id is not its file's name";
 }
 
 function readBounded(path: string): string {
@@ -108,8 +87,8 @@ function readBounded(path: string): string {
   try {
     const about = fstatSync(descriptor);
     if (!about.isFile()) throw new Error("is no regular file");
-    if (about.size > MAX_BYTES) throw new Error(`is larger than ${MAX_BYTES / 1024} KiB`);
-    const bytes = Buffer.alloc(MAX_BYTES + 1);
+    if (about.size > FILE_MAX) throw new Error(`is larger than ${FILE_MAX / 1024} KiB`);
+    const bytes = Buffer.alloc(FILE_MAX + 1);
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, readSync(descriptor, bytes)));
   } finally {
     closeSync(descriptor);
