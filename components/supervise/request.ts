@@ -39,7 +39,7 @@ const authByName = object({ variable, scheme: auth.shape.scheme, header: auth.sh
 /** A change by kind, as strict as the manifest: what a request may not say is no key here. */
 export const changeSchemas = {
   host: allowedHost.pick({ host: true, inspect: true }),
-  route: object({ ...route.pick({ host: true, methods: true, paths: true, query: true, scheme: true, port: true }).shape, auth: authByName.optional() }),
+  route: object({ ...route.pick({ host: true, methods: true, paths: true, query: true, scheme: true, port: true, websocket: true, inspect: true }).shape, auth: authByName.optional() }),
   "git-upstream": object({ url: upstream.shape.url, push: object({ branches: push.shape.branches, tags: push.shape.tags }).optional() }),
   "git-branch": object({ upstream: upstreamName, branches: push.shape.branches, tags: push.shape.tags }),
 } as const;

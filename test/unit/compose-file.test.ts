@@ -33,7 +33,7 @@ function agent(config: Config, more: Partial<AgentServiceInput> = {}): ServiceSp
 }
 
 const pipelock = (behindEgress: boolean) => pipelockService({ image: "pipelock:2.3.0", user, cpus: 2, folder, subnets, behindEgress });
-const egress = (tokenFolder: string | undefined) => egressService({ image: "bottle-egress:0123", user, cpus: 2, folder, subnets, tokenFolder, tokenVariables: ["GITHUB_TOKEN"] });
+const egress = (tokenFolder: string | undefined) => egressService({ image: "bottle-egress:0123", user, cpus: 2, folder, subnets, supervise: false, tokenFolder, tokenVariables: ["GITHUB_TOKEN"] });
 const gitGate = (config: Config, secrets: string, tokenVariables: readonly string[] = []) =>
   gitGateService({ image: "bottle-git-gate:0123", user, cpus: 2, git: manifestOf({ git: config }).git, folder, subnets, secrets, tokenVariables });
 const volumes = { home: { name: "b-home" }, workspace: { name: "b-workspace", labels: { "bottle.seed": "1" } } };

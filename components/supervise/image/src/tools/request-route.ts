@@ -16,6 +16,8 @@ export const requestRoute: Register = (server, context) => {
         query: z.record(z.string().max(128), z.string().max(256)).optional().describe("Parameters that must be there exactly once, with globs for their values."),
         scheme: z.enum(["https", "http"]).optional(),
         port: z.int().min(1).max(65535).optional().describe("Default: 443, or 80 for http."),
+        websocket: z.boolean().optional().describe("true: WebSocket upgrades too; needs inspect: false."),
+        inspect: z.boolean().optional().describe("false: its traffic is not scanned for secrets; for large files, streams and WebSockets."),
         auth: z
           .strictObject({
             variable: z.string().max(128).describe("Name of the variable on the human's machine that holds the token, such as GITHUB_TOKEN. Never a token."),
