@@ -15,6 +15,8 @@ export function register(program: Command): void {
     .action(async (stack: string, words: string[], { service }: { service: string }, command: Command) => {
       const project = await findProject(command).catch(() => undefined);
       const env = project?.env ?? process.env;
+      // What stands before it was ours.
+      if (words[0] === "--") words.shift();
       const { name } = containerOf(await findBottle(stack, project, env), service);
       process.exitCode = await attached("docker", ["exec", interactive() ? "-it" : "-i", name, ...words], { env });
     });

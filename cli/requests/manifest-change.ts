@@ -1,6 +1,6 @@
 // A change, written into the text of a manifest: comments, order and style of the rest stay. Pure.
 import { createTwoFilesPatch, diffLines } from "diff";
-import { isMap, isScalar, isSeq, parseDocument, YAMLMap, YAMLSeq, type Document, type ToStringOptions } from "yaml";
+import { isMap, isScalar, isSeq, parseDocument, Scalar, visit, YAMLMap, YAMLSeq, type Document, type Node, type ToStringOptions } from "yaml";
 import { normalizeGit } from "../../components/manifest/git.ts";
 import { readManifest } from "../../components/manifest/manifest.ts";
 import { manifestSchema } from "../../components/manifest/schema.ts";
@@ -58,7 +58,7 @@ function insert(document: Document, change: Change, until: string | undefined, n
           push.set(key, target);
         }
         const known = (target.toJSON() as unknown[]) ?? [];
-        for (const each of names) if (!known.includes(each)) target.add(document.createNode(each));
+        for (const each of names) if (!known.includes(each)) target.add(nodeOf(document, each));
       }
     }
   }
@@ -70,12 +70,24 @@ function dropEnded(list: YAMLSeq, host: string, now: number): void {
 }
 
 function append(document: Document, list: YAMLSeq, entry: unknown): void {
-  const node = document.createNode(entry);
+  const node = nodeOf(document, entry);
   if (isMap(node) || isSeq(node)) {
     node.flow = true;
     for (const pair of isMap(node) ? node.items : []) if (isMap(pair.value) || isSeq(pair.value)) pair.value.flow = true;
   }
   list.add(node);
+}
+
+/** Pulumi reads YAML 1.1, where a bare 2026-01-01T00:00:00Z is a time and a bare `on` is true: all but plain words are quoted. */
+function nodeOf(document: Document, value: unknown): Node {
+  const node = document.createNode(value) as Node;
+  visit(node, {
+    Scalar: (key, scalar) => {
+      const plainWord = /^[A-Za-z][A-Za-z0-9./-]*$/.test(String(scalar.value)) && !/^(y|n|yes|no|on|off|true|false|null)$/i.test(String(scalar.value));
+      if (key !== "key" && typeof scalar.value === "string" && !plainWord) scalar.type = Scalar.QUOTE_DOUBLE;
+    },
+  });
+  return node;
 }
 
 function listAt(document: Document, key: string, part: string): YAMLSeq {
