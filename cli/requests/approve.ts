@@ -46,8 +46,8 @@ export async function approve(project: Project, id: string, options: ApproveOpti
     if (proposal.obstacle) throw new UserError(`${id}: was not approved; see above`, proposal.obstacle.mend);
     if (!options.yes && !(await confirm(`Approve ${id}?`))) throw new UserError("nothing was done");
     try {
-      const { version, took } = await grant(project, proposal, tell);
-      say(`${id} is in force, says every sidecar it concerns (${(took / 1000).toFixed(1)} s${version === undefined ? "" : `, update ${version}`}${proposal.until ? `, until ${proposal.until}` : ""})\n`);
+      const { version, took, until } = await grant(project, proposal, tell);
+      say(`${id} is in force, says every sidecar it concerns (${(took / 1000).toFixed(1)} s${version ? `, update ${version}` : ""}${until ? `, until ${until}` : ""})\n`);
       return;
     } catch (error) {
       if (!(error instanceof Changed) || options.yes) throw error;

@@ -1,5 +1,6 @@
 // A change, written into the text of a manifest: comments, order and style of the rest stay. Pure.
-import { createTwoFilesPatch, diffLines } from "diff";
+import { isDeepStrictEqual } from "node:util";
+import { applyPatch, createTwoFilesPatch, diffLines, structuredPatch } from "diff";
 import { isMap, isScalar, isSeq, parseDocument, Scalar, visit, YAMLMap, YAMLSeq, type Document, type Node, type ToStringOptions } from "yaml";
 import { normalizeGit } from "../../components/manifest/git.ts";
 import { readManifest } from "../../components/manifest/manifest.ts";
@@ -23,7 +24,7 @@ export function changeManifest(text: string, name: string, change: Change, until
   insert(document, change, until, now);
   const changed = inStyleOf(text, document);
   checkManifest(changed, name);
-  return { text: changed, diff: createTwoFilesPatch(name, name, text, changed, "now", "after", { context: 3 }).replace(/^=+\n/, "") };
+  return { text: changed, diff: createTwoFilesPatch(name, name, text, changed, "now", "after", { context: 3 }).replace(/^Index: .*\n=+\n/, "") };
 }
 
 function insert(document: Document, change: Change, until: string | undefined, now: number): void {
@@ -121,12 +122,26 @@ function upstreamNames(document: Document): string[] {
   return normalizeGit(git).upstreams.map(({ name }) => name);
 }
 
-/** The library writes a whole document anew: of its styles the one that changes the fewest lines. */
+/**
+ * The library writes a whole document anew. Of its styles the nearest is taken, and what the change does in
+ * that style is done to the text itself, wherever the outcome means the same: no other line is touched.
+ */
 function inStyleOf(text: string, document: Document): string {
   const styles: ToStringOptions[] = [true, false].flatMap((flowCollectionPadding) => [true, false].flatMap((indentSeq) => [2, 4].map((indent) => ({ lineWidth: 0, flowCollectionPadding, indentSeq, indent }))));
   const cost = (candidate: string) => diffLines(text, candidate).reduce((sum, part) => sum + (part.added || part.removed ? part.count : 0), 0);
-  const written = styles.map((style) => document.toString(style));
-  return written.map((candidate) => ({ candidate, cost: cost(candidate) })).sort((a, b) => a.cost - b.cost)[0]!.candidate;
+  const nearest = styles.map((style) => ({ style, cost: cost(parseDocument(text).toString(style)) })).sort((a, b) => a.cost - b.cost)[0]!.style;
+  const changed = document.toString(nearest);
+  for (const context of [3, 1, 0]) {
+    const patch = structuredPatch("", "", parseDocument(text).toString(nearest), changed, "", "", { context });
+    const patched = applyPatch(text, patch);
+    if (patched !== false && sameMeaning(patched, changed)) return patched;
+  }
+  return changed;
+}
+
+function sameMeaning(a: string, b: string): boolean {
+  const [first, second] = [parseDocument(a), parseDocument(b)];
+  return first.errors.length === 0 && isDeepStrictEqual(first.toJSON(), second.toJSON());
 }
 
 /** @throws ManifestError with every fault. */

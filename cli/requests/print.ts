@@ -21,10 +21,10 @@ export function printRequest(entry: Entry, change: Change | undefined = entry.re
 }
 
 export function printProposal(proposal: Proposal): string {
-  const { diff, preview, pending, tidied, until, policies, obstacle } = proposal;
+  const { diff, preview, pending, tidied, lasts, policies, obstacle } = proposal;
   const coloured = plain(diff, true).split("\n").map((line) => (/^\+(?!\+\+)/.test(line) ? green(line) : /^-(?!--)/.test(line) ? red(line) : line)).join("\n");
   return [
-    `${bold("The change of the manifest")}${until ? ` (until ${until})` : ""}`,
+    `${bold("The change of the manifest")}${lasts === undefined ? "" : ` (for ${span(lasts)}, counted from the approval)`}`,
     coloured.trimEnd(),
     "",
     bold(`pulumi preview of it${policies ? ", with the policy pack" : ""}`),

@@ -13,7 +13,8 @@ export interface Proposal {
   readonly request: Request;
   /** As it would be granted: perhaps narrowed. */
   readonly change: Change;
-  readonly until?: string;
+  /** Milliseconds that the grant lasts, from its approval on; undefined: for good. */
+  readonly lasts?: number;
   readonly file: string;
   readonly before: string;
   readonly after: string;
@@ -42,18 +43,17 @@ export interface Terms {
 export async function propose(project: Project, entry: Entry, terms: Terms = {}): Promise<Proposal> {
   const request = entry.request!;
   const change: Change = terms.change ?? (request as Change);
-  const lasts = terms.lasts === undefined ? request.for_seconds && request.for_seconds * 1000 : terms.lasts;
-  const until = lasts ? new Date(Date.now() + lasts).toISOString().replace(/\.\d+Z$/, "Z") : undefined;
+  const lasts = (terms.lasts === undefined ? request.for_seconds && request.for_seconds * 1000 : terms.lasts) ?? undefined;
   const file = manifestFile(project, entry.stack);
   const before = readFileSync(file, "utf8");
-  const { text: after, diff } = changeManifest(before, `Pulumi.${entry.stack}.yaml`, change, until);
+  const { text: after, diff } = changeManifest(before, `Pulumi.${entry.stack}.yaml`, change, endOf(lasts));
   const stack = await openStack(project, entry.stack);
   const packs = policyPacks(project);
   const [unchanged, changed] = await Promise.all([preview(stack, undefined, []), preview(stack, after, packs)]);
   const ended = endedGrants(before);
   const tidied = ended.length > 0 && unchanged.changes.every(({ name, op }) => op === "update" && /-(rules|config)$/.test(name)) ? ended : [];
   const pending = tidied.length > 0 ? [] : unchanged.changes.filter(({ type }) => type.includes(":") && !type.startsWith("bottle:"));
-  return { entry, request, change, until, file, before, after, diff, stack, preview: changed, pending, tidied, policies: packs.length > 0, obstacle: obstacle(entry.stack, unchanged, changed, pending) };
+  return { entry, request, change, lasts, file, before, after, diff, stack, preview: changed, pending, tidied, policies: packs.length > 0, obstacle: obstacle(entry.stack, unchanged, changed, pending) };
 }
 
 function obstacle(stack: string, unchanged: Previewed, changed: Previewed, pending: Previewed["changes"]): Proposal["obstacle"] {
@@ -61,6 +61,11 @@ function obstacle(stack: string, unchanged: Previewed, changed: Previewed, pendi
   if (pending.length > 0) return { problem: "the manifest or the machine has other changes that are not in force yet; this approval would sweep them along", mend: `Look at them (pulumi preview -s ${stack}), bring them into force (bottle up ${stack}) or take them back, then approve again.` };
   if (!changed.ok) return { problem: "Pulumi or the policy pack refuses the change; see above", mend: "Narrow the request with --edit, reject it, or change what refuses it." };
   return undefined;
+}
+
+/** When a grant ends that is given now. */
+export function endOf(lasts: number | undefined): string | undefined {
+  return lasts === undefined ? undefined : new Date(Date.now() + lasts).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
 /** Names what was shown: request and manifest, byte for byte. */
