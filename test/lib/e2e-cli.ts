@@ -7,8 +7,8 @@ import type { ScratchProject, Stack } from "./e2e-project.ts";
 import { run } from "./run.ts";
 
 /** Runs `bottle` in a project's folder; anchors are kept beside the project, not with the user's own. */
-export function bottle(project: ScratchProject, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<RunResult & { output: string }> {
-  const options = { cwd: project.folder, env: { ...project.env, XDG_CONFIG_HOME: project.path("config"), NO_COLOR: "1", ...env }, timeout: 240_000 };
+export function bottle(project: ScratchProject, args: readonly string[], env: NodeJS.ProcessEnv = {}, timeout = 240_000): Promise<RunResult & { output: string }> {
+  const options = { cwd: project.folder, env: { ...project.env, XDG_CONFIG_HOME: project.path("config"), NO_COLOR: "1", ...env }, timeout };
   return run(process.execPath, [join(projectRoot, "cli/main.ts"), ...args], options).then((result) => ({ ...result, output: result.stdout + result.stderr }));
 }
 
