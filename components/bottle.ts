@@ -78,6 +78,8 @@ export class Bottle extends pulumi.ComponentResource {
         networkIds: networks.ids,
         metadata: metadata({ ...shared, networks, authorities, agentContainer: agent.container }),
         revision: [shared.generation, tokenRevision, ...(gitGate.service ? [git.revision] : [])].join(" "),
+        repair: args.machine.drift.repair,
+        agentRepair: args.machine.drift.agentRepair,
         saveWork: agent.saveWork,
         needs: [...pipelock.needs, ...egress.needs, ...gitGate.needs, ...supervise.needs, ...trust.needs, ...agent.needs],
       },
@@ -115,6 +117,6 @@ function share(args: BottleArgs): SharedArgs {
     routes,
     behindEgress: needsEgress({ hosts: allowed, routes, supervise: manifest.supervise }),
     owner: `${machine.sidecarUser.uid}:${machine.sidecarUser.gid}`,
-    generation: generationOf(folder.root),
+    generation: generationOf(folder.root, machine.drift.missingFiles),
   };
 }

@@ -35,8 +35,10 @@ export async function readStack(): Promise<BottleArgs> {
     const machine = await lookAtMachine(project, identity, manifest);
     if (pulumi.runtime.isDryRun()) {
       for (const fault of machine.faults) await pulumi.log.warn(fault);
+      for (const finding of machine.drift.findings) await pulumi.log.warn(`drift: ${finding}; \`pulumi up\` mends it`);
     } else {
       if (machine.faults.length > 0) throw new Error(`this machine is not ready for the bottle, and nothing was changed:\n${machine.faults.map((fault) => `  - ${fault}`).join("\n")}`);
+      for (const finding of machine.drift.findings) await pulumi.log.info(`mending drift: ${finding}`);
       const strays = await removeStrays(identity, machine.engine, stateFolder(project, identity.slug).metadata, project);
       if (strays.length > 0) await pulumi.log.info(`removed what an interrupted update left behind: ${strays.join(", ")}`);
     }

@@ -16,7 +16,11 @@ export interface StateFolder {
 
 /** @param project absolute path of the Pulumi project (where Pulumi.yaml is). */
 export function stateFolder(project: string, slug: string): StateFolder {
-  const root = join(project, "state", slug);
+  return stateFolderAt(join(project, "state", slug));
+}
+
+/** @param root absolute path of `state/<slug>`. */
+export function stateFolderAt(root: string): StateFolder {
   return {
     root,
     composeFile: join(root, "docker-compose.yml"),

@@ -23,6 +23,8 @@ const places: Record<NetworkRole, Record<string, number>> = {
 
 const BOTTLE_PREFIX = 26;
 const NETWORK_PREFIX = 28;
+/** Half of a /28; the places above are all below it. */
+const GUEST_PLACES = 8;
 
 /** Parses dotted IPv4 CIDR. @throws Error saying what is wrong with it. */
 export function parseCidr(text: string): { base: number; prefix: number } {
@@ -71,6 +73,15 @@ export function networkSubnets(bottle: string): Record<NetworkRole, Subnet> {
     };
   };
   return { internal: cut("internal", 0), transit: cut("transit", 1), egress: cut("egress", 2) };
+}
+
+/**
+ * Where in a bottle's own networks an allowed name may lead: the upper half of the egress network, which holds what a person
+ * has put beside the sidecars, and neither them nor the gateway, which is the host.
+ */
+export function guestRange({ egress }: Record<NetworkRole, Subnet>): string {
+  const { base } = parseCidr(egress.cidr);
+  return `${dotted(base + GUEST_PLACES)}/${32 - Math.log2(GUEST_PLACES)}`;
 }
 
 function dotted(address: number): string {

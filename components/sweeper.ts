@@ -13,10 +13,13 @@ const GENERATION_FILE = ".generation";
 /**
  * Which making of the state folder this is: as its file says, else a new one. It is in the inputs
  * of everything that writes files there, so that a deleted folder is filled again by the next `up`.
+ *
+ * @param missing files of it that are gone, relative to the folder: a new making as well.
  */
-export function generationOf(stateRoot: string): string {
+export function generationOf(stateRoot: string, missing: readonly string[] = []): string {
   try {
-    return readFileSync(join(stateRoot, GENERATION_FILE), "utf8").trim();
+    const generation = readFileSync(join(stateRoot, GENERATION_FILE), "utf8").trim();
+    return missing.length === 0 ? generation : `${randomUUID()} (${missing.join(", ")} missing)`;
   } catch {
     return randomUUID();
   }

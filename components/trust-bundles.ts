@@ -26,7 +26,7 @@ export class TrustBundles extends pulumi.ComponentResource {
         files: machine.trust.paths,
         bundles: [
           { path: join(folder.pipelock.trust, "upstream.pem"), roots: true, owned: true, certificates: [] },
-          { path: join(folder.egress.trust, "upstream.pem"), roots: true, owned: true, certificates: [pipelock] },
+          { path: join(folder.egress.trust, "upstream.pem"), roots: true, owned: true, reload: "egress", certificates: [pipelock] },
           ...(args.manifest.git.upstreams.length > 0 ? [{ path: join(folder.gitGate.trust, "upstream.pem"), roots: true, owned: true, certificates: [] }] : []),
           { path: join(folder.agent.ca, "ca-certificates.crt"), roots: true, owned: false, certificates: [egress, pipelock] },
           { path: join(folder.agent.ca, "local.crt"), roots: false, owned: false, certificates: [egress, pipelock] },

@@ -71,7 +71,7 @@ export class Agent extends pulumi.ComponentResource {
       `${name}-provision`,
       {
         create: nodeScript("./provision", import.meta.url),
-        environment: { ...machine.engine.environment, CONTENT: provisionHash(spec) },
+        environment: { ...machine.engine.environment, CONTENT: provisionHash(spec), ...(machine.drift.agentRepair !== undefined && { REPAIR: machine.drift.agentRepair }) },
         stdin: JSON.stringify(spec),
         ...quiet,
       },

@@ -18,6 +18,9 @@ export interface ComposeProjectArgs {
   readonly metadata: pulumi.Input<object>;
   /** Makes `up` run again when it changes, without recreating what Compose finds unchanged. */
   readonly revision: pulumi.Input<string>;
+  /** What `up` is to repair, or last repaired; see Drift. */
+  readonly repair?: string;
+  readonly agentRepair?: string;
   /** Saves the agent's work at teardown; sh. */
   readonly saveWork: string;
   /** What must be there before containers start. */
@@ -55,6 +58,8 @@ export class ComposeProject extends pulumi.ComponentResource {
           STATE_FOLDER: args.stateRoot,
           METADATA: pulumi.jsonStringify(args.metadata),
           REVISION: args.revision,
+          ...(args.repair !== undefined && { BOTTLE_REPAIR: args.repair }),
+          ...(args.agentRepair !== undefined && { BOTTLE_AGENT_REPAIR: args.agentRepair }),
         },
         stdin: args.composeFile,
         triggers: [args.networkIds],

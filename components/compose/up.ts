@@ -4,10 +4,15 @@ import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
+import type { ComposeDocument } from "../drift/containers.ts";
+import { lookAtContainers } from "../drift/look.ts";
+import { fingerprint, renderedFiles, writeApplied } from "../drift/record.ts";
 import { ownedFile, ownedFolder } from "../files/owned-files.ts";
 import { input, main, setting } from "../files/script-io.ts";
 import { run, type RunResult } from "../machine/run.ts";
+import { stateFolderAt } from "../state-folder.ts";
 import { explainContainer } from "./explain.ts";
+import { mendContainers } from "./mend.ts";
 
 /** Seconds; a service that crashes on start fails sooner, when its health does. */
 const WAIT_TIMEOUT = "60";
@@ -36,6 +41,8 @@ await main(async () => {
 
   const compose = ["compose", "--project-name", metadata.compose_project, "--file", file, "--progress", "plain"];
   const before = previous(join(folder, "metadata.json"));
+  const document = parse(composeFile) as ComposeDocument;
+  await mendContainers(compose, metadata.compose_project, document);
   const up = await upWatched(compose, metadata.compose_project);
   ownedFile(join(folder, "up.log"), up.stdout + up.stderr, me);
   if (up.code !== 0) throw new Error(await explain(compose, up.stderr));
@@ -48,15 +55,32 @@ await main(async () => {
 
   // A key is read at start; the running service would go on with the old one. Only services that are
   // there: Compose restarts none where one of the names is unknown to it.
-  const { services } = parse(composeFile) as { services: Record<string, unknown> };
-  const renewed = Object.keys(metadata.authorities).filter((service) => service in services && before?.authorities?.[service] && before.authorities[service] !== metadata.authorities[service]);
+  const renewed = Object.keys(metadata.authorities).filter((service) => service in document.services && before?.authorities?.[service] && before.authorities[service] !== metadata.authorities[service]);
   if (renewed.length > 0) {
     await run("docker", [...compose, "restart", "--timeout", "2", ...renewed]);
     const again = await run("docker", [...compose, "up", "--detach", "--wait", "--wait-timeout", WAIT_TIMEOUT]);
     if (again.code !== 0) throw new Error(await explain(compose, again.stderr));
   }
   ownedFile(join(folder, "metadata.json"), `${JSON.stringify({ ...metadata, created_at: before?.["created_at"] ?? new Date().toISOString() }, null, 2)}\n`, me);
+  await record(folder, composeFile, metadata.compose_project);
 });
+
+/** What a later look compares with; written last, so that a failed `up` is none. */
+async function record(folder: string, composeFile: string, project: string): Promise<void> {
+  const containers = (await lookAtContainers(project)) ?? [];
+  const { BOTTLE_REPAIR: repair, BOTTLE_AGENT_REPAIR: agentRepair } = process.env;
+  writeApplied(
+    folder,
+    {
+      composeFile: fingerprint(composeFile),
+      services: Object.fromEntries(containers.map(({ Config: { Labels } }) => [Labels["com.docker.compose.service"], Labels["com.docker.compose.config-hash"]])),
+      files: renderedFiles(stateFolderAt(folder)),
+      ...(repair && { repair }),
+      ...(agentRepair && { agentRepair }),
+    },
+    me,
+  );
+}
 
 /** `compose up`, ended early where a container keeps exiting: without a health check Compose would wait to the end. */
 async function upWatched(compose: readonly string[], project: string): Promise<RunResult> {

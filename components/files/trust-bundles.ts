@@ -1,11 +1,13 @@
 // Run by a Command: writes each container's bundle of trusted roots. The public roots are those of
 // this machine's Node; with them go the machine's extra CAs and the bottle's own.
-// stdin: JSON {files: [paths of PEM files], bundles: [{path, roots, owned, certificates: [PEM]}]}.
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+// stdin: JSON {files: [paths of PEM files], bundles: [{path, roots, owned, reload?, certificates: [PEM]}]}.
+import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { rootCertificates } from "node:tls";
+import { runningContainer } from "../compose/container.ts";
+import { run } from "../machine/run.ts";
 import { ownedFile, ownedFolder } from "./owned-files.ts";
-import { input, main, owner } from "./script-io.ts";
+import { input, main, owner, setting } from "./script-io.ts";
 
 interface Input {
   readonly files: readonly string[];
@@ -14,18 +16,23 @@ interface Input {
     /** Whether the public roots are in it. */
     readonly roots: boolean;
     readonly owned: boolean;
+    /** Service that reads its bundle again at SIGHUP. */
+    readonly reload?: string;
     readonly certificates: readonly string[];
   }[];
 }
 
-await main(() => {
+await main(async () => {
   const { files, bundles } = JSON.parse(input()) as Input;
   const extra = files.map((path) => readFileSync(path, "utf8"));
-  for (const { path, roots, owned, certificates } of bundles) {
+  for (const { path, roots, owned, reload, certificates } of bundles) {
     const text = [...(roots ? rootCertificates : []), ...extra, ...certificates].map((pem) => `${pem.trim()}\n`).join("");
     if (owned) {
       ownedFolder(dirname(path), owner());
+      const old = existsSync(path) ? readFileSync(path, "utf8") : undefined;
       ownedFile(path, text, owner());
+      const container = reload === undefined || old === text ? undefined : await runningContainer(setting("COMPOSE_PROJECT"), reload);
+      if (container !== undefined) await run("docker", ["kill", "--signal", "HUP", container]);
     } else {
       writeInPlace(path, text);
     }

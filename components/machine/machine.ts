@@ -4,6 +4,7 @@ import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Identity } from "../identity.ts";
 import type { Manifest } from "../manifest/manifest.ts";
+import { findDrift, type Drift } from "../drift/drift.ts";
 import { networkName } from "../networks.ts";
 import { bottleSubnet, networkRoles } from "../subnets.ts";
 import { stateFolder } from "../state-folder.ts";
@@ -26,6 +27,8 @@ export interface Machine {
   readonly tokenRevision: string;
   /** What git-gate takes from this machine. */
   readonly git: GitFiles;
+  /** What changed behind Pulumi's back. */
+  readonly drift: Drift;
   /** Who the sidecars run as: the uid that owns their files. */
   readonly sidecarUser: { readonly uid: number; readonly gid: number };
   readonly agentUser: { readonly uid: number; readonly gid: number };
@@ -43,8 +46,9 @@ export async function lookAtMachine(project: string, identity: Identity, manifes
   const engine = await findEngine();
   const subnet = manifest.network.subnet ?? bottleSubnet(manifest.network.pool, identity.instance);
   const faults: string[] = [];
-  const [packages, found] = await Promise.all([
+  const [packages, drift, found] = await Promise.all([
     packageHosts(manifest.network.packages).catch((error: Error): PackageHosts => (faults.push(error.message), { hosts: [], ports: [], environment: {} })),
+    findDrift(identity, engine, stateFolder(project, identity.slug)),
     machineFaults({
       project,
       identity,
@@ -75,6 +79,7 @@ export async function lookAtMachine(project: string, identity: Identity, manifes
     memoryFolder: folder,
     tokenRevision: secretRevision(folder && join(folder, "egress"), tokenValues(manifest)),
     git,
+    drift,
     sidecarUser: sidecarUser(),
     agentUser: agentUser(project, manifest),
     cpus: Math.min(DEFAULT_CPUS, availableParallelism()),

@@ -4,8 +4,8 @@ import { stringify } from "yaml";
 import type { AllowedHost, Route } from "../manifest/manifest.ts";
 
 export interface PipelockInput {
-  /** CIDRs of the bottle's networks. Planned, so known in preview; `up` checks that the engine has the same. */
-  readonly subnets: readonly string[];
+  /** CIDR of the bottle's own networks that allowed names may resolve to: see guestRange. */
+  readonly guests: string;
   readonly hosts: readonly AllowedHost[];
   readonly routes: readonly Route[];
 }
@@ -25,10 +25,10 @@ const credentialHeaders = ["authorization", "cookie", "x-api-key", "x-token", "p
 
 /**
  * Renders pipelock's configuration: strict allowlist, SSRF guard with exceptions only for the
- * bottle's own and the manifest's private ranges, DLP on bodies and headers of inspected hosts.
+ * guests of the bottle's own network and the manifest's private ranges, DLP on bodies and headers of inspected hosts.
  */
 export function renderPipelockConfig(input: PipelockInput): string {
-  const { hosts, routes, subnets } = input;
+  const { hosts, routes, guests } = input;
   const all: readonly AllowedHost[] = [...hosts, ...routes];
   // egress writes these on inspected hosts: what it puts on would be taken for a leak. It takes off
   // what the agent itself sends in them, so nothing crosses unseen.
@@ -64,7 +64,7 @@ export function renderPipelockConfig(input: PipelockInput): string {
       sensitive_headers: credentialHeaders.filter((header) => !injected.has(header)),
     },
     dlp: { include_defaults: true, scan_env: false },
-    ssrf: { ip_allowlist: unique([...subnets, ...all.flatMap((entry) => entry.private)]) },
+    ssrf: { ip_allowlist: unique([guests, ...all.flatMap((entry) => entry.private)]) },
     metrics_listen: "127.0.0.1:9090", // off the port that the agent's side reaches
     logging: { format: "json", output: "stdout", include_allowed: true, include_blocked: true },
   };

@@ -7,6 +7,7 @@ import { pipelockImage } from "../images/plan.ts";
 import { nodeScript, quiet } from "../script.ts";
 import type { ServiceSpec } from "../service-spec.ts";
 import { fileEnvironment, type SharedArgs } from "../shared.ts";
+import { guestRange } from "../subnets.ts";
 import { renderPipelockConfig } from "./config.ts";
 import { pipelockService } from "./service.ts";
 
@@ -37,7 +38,7 @@ export class Pipelock extends pulumi.ComponentResource {
       {
         create: nodeScript("./apply", import.meta.url),
         environment: { ...fileEnvironment(args), CONFIG_FOLDER: folder.pipelock.config, CA_FOLDER: folder.pipelock.ca, IMAGE: request.image },
-        stdin: renderPipelockConfig({ subnets: Object.values(args.subnets).map(({ cidr }) => cidr), hosts, routes }),
+        stdin: renderPipelockConfig({ guests: guestRange(args.subnets), hosts, routes }),
         ...quiet,
       },
       { parent: this, dependsOn: [image.ready, this.authority.files] },

@@ -35,7 +35,7 @@ export interface NamedUpstream {
  *
  * @param names host names; the upstream's certificate must have them
  */
-export async function nameUpstream(stack: Stack, upstream: Upstream, names: readonly string[]): Promise<NamedUpstream> {
+export async function nameUpstream(stack: Pick<Stack, "identity">, upstream: Upstream, names: readonly string[]): Promise<NamedUpstream> {
   const network = `${stack.identity.composeProject}-egress`;
   const gateway = await ok("docker", ["network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", network]);
   const [first, last] = [gateway.slice(0, gateway.lastIndexOf(".")), Number(gateway.slice(gateway.lastIndexOf(".") + 1))];

@@ -115,9 +115,9 @@ describe("an update of a bottle with routes", () => {
     expect(update.command("b-agent-provision").dependencies).toContain(update.command("b-up").urn);
   });
 
-  it("has pipelock let names resolve to the engine's IPv4 subnets", () => {
+  it("has pipelock let names resolve to the guests of its egress network alone", () => {
     const config = parse(update.command("b-pipelock-config").inputs["stdin"] as string) as { ssrf: { ip_allowlist: string[] } };
-    expect(config.ssrf.ip_allowlist).toEqual(["10.192.4.64/28", "10.192.4.80/28", "10.192.4.96/28"]);
+    expect(config.ssrf.ip_allowlist).toEqual(["10.192.4.104/29"]);
   });
 
   it("makes authorities that sign certificates and nothing else, of the one kind of key that pipelock takes", () => {

@@ -37,6 +37,7 @@ export const machine: Machine = {
   memoryFolder: `/run/user/1234/bottle-1234/${identity.instance}`,
   tokenRevision: "revision-1",
   git: { knownHosts: {}, keyFiles: {}, revision: "none", faults: [] },
+  drift: { findings: [], missingFiles: [] },
   sidecarUser: { uid: 1234, gid: 1235 },
   agentUser: { uid: 1000, gid: 1001 },
   cpus: 2,

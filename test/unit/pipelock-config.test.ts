@@ -6,7 +6,7 @@ import { renderPipelockConfig } from "../../components/pipelock/config.ts";
 import * as arbitrary from "./arbitraries.ts";
 import { manifestOf } from "./fixtures.ts";
 
-const subnets = ["10.192.4.96/28", "10.192.4.80/28"];
+const guests = "10.192.4.104/29";
 interface Config {
   mode: string;
   enforce: boolean;
@@ -15,9 +15,9 @@ interface Config {
   request_body_scanning: { sensitive_headers: string[] };
   ssrf: { ip_allowlist: string[] };
 }
-const render = (network: object, from = subnets) => {
+const render = (network: object) => {
   const { hosts, routes } = manifestOf({ network }).network;
-  return renderPipelockConfig({ subnets: from, hosts, routes });
+  return renderPipelockConfig({ guests, hosts, routes });
 };
 const config = (network: object) => parse(render(network)) as Config;
 
@@ -34,7 +34,7 @@ describe("pipelock.yaml", () => {
   });
 
   it("of a bottle that may reach nothing: enforced, with a name that never resolves, as pipelock takes no empty list", () => {
-    expect(config({})).toMatchObject({ mode: "strict", enforce: true, api_allowlist: ["nothing.invalid"], tls_interception: { passthrough_domains: [] }, ssrf: { ip_allowlist: [...subnets].sort() } });
+    expect(config({})).toMatchObject({ mode: "strict", enforce: true, api_allowlist: ["nothing.invalid"], tls_interception: { passthrough_domains: [] }, ssrf: { ip_allowlist: [guests] } });
   });
 
   it("looks for secrets in every credential header but those that egress writes on inspected hosts", () => {
@@ -43,13 +43,13 @@ describe("pipelock.yaml", () => {
     expect(headers(true)).toEqual(["authorization", "cookie", "x-token", "proxy-authorization", "x-goog-api-key"]);
   });
 
-  it("lets names resolve to the bottle's own and the named private ranges only", () => {
+  it("lets names resolve to the bottle's guests and the named private ranges only", () => {
     const { ssrf } = config({ hosts: [{ host: "a.example.com", private: ["10.1.0.0/16"] }], routes: [{ host: "b.example.com", private: ["10.1.0.0/16", "192.168.0.0/16"] }] });
-    expect(ssrf.ip_allowlist).toEqual(["10.1.0.0/16", ...[...subnets].sort(), "192.168.0.0/16"]);
+    expect(ssrf.ip_allowlist).toEqual(["10.1.0.0/16", guests, "192.168.0.0/16"]);
   });
 
-  it("is the same whatever the order of networks and hosts: no reload for nothing", () => {
-    expect(render({ hosts: ["a.example.com", "b.example.com"] }, [...subnets].reverse())).toBe(render({ hosts: ["b.example.com", "a.example.com"] }));
+  it("is the same whatever the order of hosts: no reload for nothing", () => {
+    expect(render({ hosts: ["a.example.com", "b.example.com"] })).toBe(render({ hosts: ["b.example.com", "a.example.com"] }));
   });
 
   it("allows just the manifest's hosts, and passes through just those not inspected", () => {
@@ -62,7 +62,7 @@ describe("pipelock.yaml", () => {
           return;
         }
         const { hosts, routes } = manifest.network;
-        const rendered = parse(renderPipelockConfig({ subnets, hosts, routes })) as Config;
+        const rendered = parse(renderPipelockConfig({ guests, hosts, routes })) as Config;
         const all = [...hosts, ...routes];
         expect(new Set(rendered.api_allowlist)).toEqual(new Set(all.length === 0 ? ["nothing.invalid"] : all.map(({ host }) => host)));
         expect(new Set(rendered.tls_interception.passthrough_domains)).toEqual(new Set(all.filter(({ inspect }) => !inspect).map(({ host }) => host)));

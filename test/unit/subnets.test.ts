@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { freeSubnet } from "../../components/machine/preflight.ts";
-import { bottleSubnet, networkRoles, networkSubnets, overlaps, parseCidr } from "../../components/subnets.ts";
+import { bottleSubnet, guestRange, networkRoles, networkSubnets, overlaps, parseCidr } from "../../components/subnets.ts";
 
 const instance = fc.integer({ min: 0, max: 2 ** 32 - 1 }).map((value) => value.toString(16).padStart(8, "0"));
 /** A pool anywhere in 10.0.0.0/8, of /8 to /26. */
@@ -60,6 +60,19 @@ describe("a bottle's subnets", () => {
           expect(new Set(hosts).size).toBe(hosts.length);
           for (const host of hosts) expect(host > first && host < last).toBe(true);
         });
+      }),
+    );
+  });
+
+  it("has guests on the egress network, away from the host's address and from every service", () => {
+    expect(guestRange(networkSubnets("10.192.4.64/26"))).toBe("10.192.4.104/29");
+    fc.assert(
+      fc.property(pool, instance, (cidr, id) => {
+        const subnets = networkSubnets(bottleSubnet(cidr, id));
+        const guests = guestRange(subnets);
+        expect(overlaps(guests, subnets.egress.cidr)).toBe(true);
+        const taken = Object.values(subnets).flatMap(({ gateway, addresses }) => [gateway, ...Object.values(addresses)]);
+        for (const address of taken) expect(overlaps(guests, `${address}/32`), address).toBe(false);
       }),
     );
   });

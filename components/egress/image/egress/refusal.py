@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .log import clip
 from .rules.hosts import is_host_name
+from .rules.paths import normal_form
 
 HOW_TO_ASK = (
     "ask the human who runs this bottle to add the rule to its manifest (Pulumi.<stack>.yaml) and run `pulumi up`"
@@ -157,6 +158,8 @@ def _rule(reason: str, target: Target) -> object:
         return {"bottle:network": {"hosts": [target.host]}}
     if reason not in _HOST_RULES | _ROUTE_RULES:
         return None
+    if target.path and "*" in normal_form(target.path):
+        return None  # in a rule it would be a glob, which allows more than was asked for
     route: dict[str, object] = {"host": target.host}
     if target.scheme != "https":
         route["scheme"] = target.scheme

@@ -19,7 +19,7 @@ _FORMS = {
 GATE_PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 
 Address = namedtuple("Address", "host port")
-Address.__doc__ = "Where an upstream is reached: host in lower case, \"\" for a file; port None where it is the usual one."
+Address.__doc__ = """Where an upstream is. `host`: in lower case, "" for a file. `port`: None for the usual one."""
 
 
 def parse_address(url: str, transport: str) -> Address | None:

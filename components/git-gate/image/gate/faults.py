@@ -14,17 +14,20 @@ _SIGNS = (
      r"|error setting certificate|CAfile|the certificate"),
     ("moved", r"returned error: 30[1278]\b|unable to update url base from redirection"),
     ("denied", r"Permission denied|Authentication failed|returned error: 40[13]\b|could not read (?:Username|Password)"
-     r"|terminal prompts disabled|quit=1|Load key|access rights.*denied|credential helper .* told us to quit"),
+     r"|terminal prompts disabled|Load key|credential helper .* told us to quit"),
     ("not-found", r"[Rr]epository .*not found|not found$|does not appear to be a git repository|returned error: 404\b"
      r"|does not exist|[Nn]o such (?:repository|project)|not have permission to view|could not be found"),
     ("unreachable", r"Could not resolve host|Temporary failure in name resolution|Name or service not known"
      r"|Connection (?:refused|timed out|reset|closed)|No route to host|Network is unreachable|[Oo]peration timed out"
      r"|Failed to connect|Couldn't connect|Could not connect|Operation too slow|returned error: 5\d\d\b"
-     r"|gnutls_handshake\(\) failed|GnuTLS recv error|kex_exchange_identification|the remote end hung up unexpectedly|early EOF|Empty reply|unexpected eof"),
+     r"|gnutls_handshake\(\) failed|GnuTLS recv error|kex_exchange_identification|the remote end hung up unexpectedly"
+     r"|early EOF|Empty reply|unexpected eof"),
 )
 _SIGNS = tuple((kind, re.compile(pattern, re.MULTILINE)) for kind, pattern in _SIGNS)
 # Lines of git that say nothing of their own.
-_EMPTY = re.compile(r"Could not read from remote|Please make sure you have|and the repository exists|^\s*$|^@+$|^warning:")
+_EMPTY = re.compile(
+    r"Could not read from remote|Please make sure you have|and the repository exists|^\s*$|^@+$|^warning:"
+)
 
 
 class Fault(Exception):
@@ -70,8 +73,10 @@ def _told(kind: str, upstream: Upstream, result: Result) -> str:
         case "moved":
             return f"{host} redirects to another address, which git-gate does not follow ({words}); correct {key}.url"
         case "unreachable":
-            return f"{host or upstream.url} cannot be reached ({words}); try again, or have it served stale with {key}.serveStale"
-    return f"git failed: {words}"
+            where = host or upstream.url
+            return f"{where} cannot be reached ({words}); try again, or have it served stale with {key}.serveStale"
+        case _:
+            return f"git failed: {words}"
 
 
 def own_words(stderr: str) -> str:

@@ -15,7 +15,7 @@ from .config import Config, Upstream, load
 from .events import EventLog
 from .node import ConfigError
 from .request import Request, RequestError, length_of, parse_request, refusal
-from .run import kill
+from .run import first_to_go, kill
 from .sync import Syncs
 from .trace import Trace
 
@@ -81,9 +81,9 @@ class Front:
             return self._hand_over(connection, paths.MIRRORS, upstream.mirror, env, push=False)
         with Trace() as trace:
             self._hand_over(connection, paths.MIRRORS, upstream.mirror, env | trace.env, push=True)
-            reason = trace.fault()
-        if reason is not None:
-            self._log.write("push", upstream=upstream.id, refs=[], outcome="refused", reason=reason, findings=[])
+            outcome, reason = trace.untold() or (None, None)
+        if outcome is not None:
+            self._log.write("push", upstream=upstream.id, refs=[], outcome=outcome, reason=reason, findings=[])
 
     def _admit(self, config: Config, request: Request) -> Upstream:
         """The upstream that a request is for, its mirror up to date. Raises RequestError."""
@@ -105,13 +105,22 @@ class Front:
                 raise RequestError(f"git-gate: {fault}")
         return upstream
 
-    def _hand_over(self, connection: socket.socket, base: str, repository: str, env: dict[str, str], push: bool) -> None:
+    def _hand_over(
+        self, connection: socket.socket, base: str, repository: str, env: dict[str, str], push: bool
+    ) -> None:
         argv = ["git", "daemon", "--inetd", "--log-destination=none", "--informative-errors", f"--base-path={base}"]
         argv += ["--init-timeout=10", "--timeout=300", *(("--enable=receive-pack",) if push else ()), repository]
         _time_limit(connection, 0)
         child = subprocess.Popen(
-            argv, env=env, cwd="/", stdin=connection, stdout=connection, stderr=subprocess.DEVNULL, start_new_session=True
+            argv,
+            env=env,
+            cwd="/",
+            stdin=connection,
+            stdout=connection,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
+        first_to_go(child.pid)
         with self._lock:
             self._children.add(child)
         try:

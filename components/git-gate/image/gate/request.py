@@ -6,7 +6,8 @@ from collections import namedtuple
 # git's clients send a few hundred bytes.
 MAX_REQUEST = 2048
 _FORM = re.compile(
-    rb"git-(upload|receive)-pack /([A-Za-z0-9._~+@/-]{1,1000})\n?\0(?:host=[A-Za-z0-9.:_\[\]-]{0,255}\0)?(?:\0(?:version=[0-9]\0)?)?"
+    rb"git-(upload|receive)-pack /([A-Za-z0-9._~+@/-]{1,1000})\n?\0"
+    rb"(?:host=[A-Za-z0-9.:_\[\]-]{0,255}\0)?(?:\0(?:version=[0-9]\0)?)?"
 )
 
 Request = namedtuple("Request", "push path")

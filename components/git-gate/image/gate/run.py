@@ -32,7 +32,10 @@ def run(argv: list[str], env: dict[str, str], timeout: float, cwd: str = "/", da
 
 
 def kill(process: subprocess.Popen) -> None:
-    """Ends a process that leads its own session, with its children, and reaps it. git gets time to take its locks away."""
+    """Ends a process that leads its own session, with its children, and reaps it.
+
+    git gets time to take its locks away.
+    """
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
@@ -52,10 +55,10 @@ def kill_now(process: subprocess.Popen) -> None:
         pass
 
 
-def last_to_live() -> None:
+def first_to_go(pid: int) -> None:
     """Where memory runs out, the kernel ends this process and its children before git-gate itself."""
     try:
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        with open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
             file.write("1000")
     except OSError:
         pass

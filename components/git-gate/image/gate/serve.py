@@ -3,17 +3,17 @@
 import json
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
 
-from . import gitenv, mirror, paths
+from . import mirror, paths
 from .config import Config, Upstream, load
 from .control import ControlServer
 from .events import EventLog, timestamp
 from .faults import Fault
 from .front import Front
+from .listen import listen
 from .sync import Syncs
 
 GIT_PORT = int(os.environ.get("GIT_GATE_PORT", "9418"))
@@ -31,22 +31,24 @@ class Service:
         self._status_lock = threading.Lock()
         self._config: Config | None = None
         self._front = Front(self._syncs, self._log)
-        # A pipe, for a signal's handler may take no lock.
         self._ended, self._end = os.pipe()
+        os.set_blocking(self._end, False)
         self._status = 0
 
     def run(self) -> int:
         """Serves until SIGTERM; returns the exit status. Raises ConfigError, OSError."""
+        # Written to when the signal comes: a handler of Python's could wait for the read below to end.
+        signal.set_wakeup_fd(self._end, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: os.write(self._end, b"."))
+            signal.signal(number, lambda *_: None)
         os.makedirs(paths.RUN, 0o700, exist_ok=True)
         mirror.make_health()
         for upstream in load().upstreams:
             mirror.clean(upstream)
         self.apply()
-        control = ControlServer({"event": self._record, "apply": lambda _: self.apply(), "events": lambda _: {}})
+        control = ControlServer({"event": self._record, "apply": lambda _: self.apply()})
         self._thread(control.serve)
-        listener = _listen(GIT_PORT)
+        listener = listen(GIT_PORT)
         self._thread(lambda: self._front.serve(listener))
         self._start_signing()
         self._log.write("listening", port=GIT_PORT)
@@ -114,9 +116,3 @@ class Service:
             os.write(self._end, b".")
 
         threading.Thread(target=run, daemon=True).start()
-
-
-def _listen(port: int) -> socket.socket:
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
-    return socket.create_server(("", port), backlog=64)

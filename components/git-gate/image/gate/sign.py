@@ -11,6 +11,7 @@ from collections.abc import Callable
 from . import gitenv, paths
 from .config import Config, load
 from .events import EventLog
+from .listen import listen
 from .node import ConfigError
 from .run import run
 
@@ -51,16 +52,16 @@ class SigningServer:
         self._lobby = threading.BoundedSemaphore(AT_ONCE)
         self._lock = threading.Lock()
         self._times: deque[float] = deque()
-        dual = socket.has_dualstack_ipv6()
-        family = socket.AF_INET6 if dual else socket.AF_INET
-        self.socket = socket.create_server(("", port), family=family, dualstack_ipv6=dual, backlog=32)
+        self._socket = listen(port)
 
     def serve(self) -> None:
         """Never returns."""
         while True:
-            connection, _ = self.socket.accept()
-            places = next((places for places in (self._places, self._lobby) if places.acquire(blocking=False)), None)
-            if places is None:
+            connection, _ = self._socket.accept()
+            for places in (self._places, self._lobby):
+                if places.acquire(blocking=False):
+                    break
+            else:
                 connection.close()
                 continue
             threading.Thread(target=self._connection, args=(connection, places), daemon=True).start()
@@ -152,9 +153,9 @@ def _receive(connection: socket.socket, until: float) -> bytes:
 
 def _reply(connection: socket.socket, status: int, text: str) -> None:
     body = text.encode()
-    head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: text/plain\r\nConnection: close\r\n"
     connection.settimeout(TIMEOUT)
-    connection.sendall(head.encode() + body)
+    connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
 
 def _drain(connection: socket.socket) -> None:

@@ -36,14 +36,23 @@ def sync(upstream: Upstream) -> None:
     """Raises Fault where the upstream cannot be asked, GitError where the mirror is broken."""
     with mirror.Lock(upstream):
         there, head = list_upstream(upstream)
-        if not mirror.is_there(upstream):
-            wide = any(len(value) == 64 for value in there.values())
-            mirror.make(upstream, "sha256" if wide else "sha1")
-        if mirror.refs(upstream) != there:
+        if _current(upstream, there) != there:
             _fetch(upstream)
         if head is not None and head.startswith("refs/heads/") and _head(upstream) != head:
             mirror.git(upstream, "symbolic-ref", "HEAD", head)
         mirror.mark_synced(upstream)
+
+
+def _current(upstream: Upstream, there: dict[str, str]) -> dict[str, str]:
+    """The mirror's refs; of one that is not there, or broken, a new one is made."""
+    if mirror.is_there(upstream):
+        try:
+            return mirror.refs(upstream)
+        except mirror.GitError:
+            pass
+    wide = any(len(value) == 64 for value in there.values())
+    mirror.make(upstream, "sha256" if wide else "sha1")
+    return {}
 
 
 def _fetch(upstream: Upstream) -> None:

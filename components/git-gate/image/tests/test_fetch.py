@@ -148,8 +148,14 @@ def test_a_mirror_that_was_half_made_is_made_again(project):
     assert listing(project)["refs/heads/main"] == project.base
 
 
-def test_upstream_is_not_in_the_list_of_what_git_runs(project):
-    """Configuration of the environment reaches no upstream's own git: its hooks are its own."""
+def test_a_broken_mirror_is_made_again(project):
+    listing(project)
+    (project.mirror / "HEAD").unlink()
+    assert listing(project)["refs/heads/main"] == project.base
+
+
+def test_a_file_upstreams_own_git_gets_nothing_of_ours(project):
+    """Its hooks are its own, and it sees neither our configuration nor tokens."""
     project.hook("pre-receive", 'env | grep -c "^GIT_CONFIG_KEY\\|A_TOKEN\\|GIT_TRACE" >&2; exit 1')
     project.work.commit(a="x\n")
     _, told = project.work.push("agent/x")

@@ -107,7 +107,7 @@ def test_a_configuration_that_is_wrong_ends_it(own_gate):
 
 def test_what_a_killed_git_left_is_in_nobodys_way(running):
     gate, (one, _) = running
-    wait_for(lambda: one.mirror.exists())
+    wait_for(lambda: all(upstream["synced"] for upstream in status(gate)["upstreams"].values()))
     gate.process.send_signal(signal.SIGKILL)
     gate.process.wait()
     (one.mirror / "packed-refs.lock").write_text("")

@@ -8,7 +8,7 @@ import threading
 from .. import gitenv
 from ..config import Upstream
 from ..faults import fault_of, one_line
-from ..run import Result, kill
+from ..run import Result, kill_now
 from .updates import Update
 
 # Seconds.
@@ -21,8 +21,8 @@ def forward(upstream: Upstream, updates: list[Update], rewrites: set[str]) -> di
 
     `rewrites`: refs whose old state must be just what the agent saw, as it is lost.
     """
-    argv = ["git", "--git-dir", upstream.mirror, "push", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags"]
-    argv += ["--recurse-submodules=no", *(("--atomic",) if len(updates) > 1 else ())]
+    argv = ["git", "--git-dir", upstream.mirror, "push", "--porcelain", "--no-verify", "--no-signed"]
+    argv += ["--no-follow-tags", "--recurse-submodules=no", *(("--atomic",) if len(updates) > 1 else ())]
     argv += [f"--force-with-lease={update.ref}:{update.old}" for update in updates if update.ref in rewrites]
     argv += ["--", upstream.real_url]
     argv += [f"{'' if update.deletes else update.new}:{update.ref}" for update in updates]
@@ -36,7 +36,7 @@ def forward(upstream: Upstream, updates: list[Update], rewrites: set[str]) -> di
     )
     own: list[bytes] = []
     relay = threading.Thread(target=_relay, args=(upstream, process.stderr, own), daemon=True)
-    timer = threading.Timer(LONGEST, kill, (process,))
+    timer = threading.Timer(LONGEST, kill_now, (process,))
     timer.daemon = True
     timer.start()
     relay.start()

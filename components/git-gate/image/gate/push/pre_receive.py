@@ -5,14 +5,15 @@ import sys
 
 from .. import gitenv, mirror
 from ..config import Config, Upstream, load
-from ..control import ControlError, record
+from ..control import ControlError
 from ..faults import one_line
 from ..node import ConfigError
-from ..run import last_to_live, run
+from ..run import run
 from ..scan.gitleaks import ScanError
 from ..scan.scan import scan
+from ..trace import record_push, take_over
 from .rules import refusals
-from .told import findings_told, names_with_secrets, recorded
+from .told import WITHHELD, findings_told, names_with_secrets, recorded
 from .updates import Update, UpdateError, parse_update
 
 _QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
@@ -31,11 +32,10 @@ class Refused(Exception):
 
 def main() -> int:
     """The hook's exit status. Whatever goes wrong refuses the push."""
-    last_to_live()
     updates: list[Update] = []
     name = os.environ.get("GIT_GATE_UPSTREAM", "")
-    _take_over()
     try:
+        take_over()
         config = load()
         upstream = upstream_of(config, name)
         lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\n")[:-1]
@@ -55,14 +55,6 @@ def main() -> int:
         return _refuse(name, updates, Refused([f"it failed, so nothing was pushed: {one_line(reason)[:300]}"], reason))
 
 
-def _take_over() -> None:
-    """From here on the push's event is this hook's to send, not the front's."""
-    trace = os.environ.get("GIT_GATE_TRACE")
-    if trace:
-        with open(f"{trace}.seen", "w", encoding="ascii"):
-            pass
-
-
 def upstream_of(config: Config, name: str) -> Upstream:
     """Raises ConfigError where it went since the connection began."""
     for upstream in config.upstreams:
@@ -77,7 +69,8 @@ def _check(config: Config, upstream: Upstream, updates: list[Update]) -> None:
 
     def type_of(value: str) -> tuple[str, str] | None:
         data = f"{value}\n{value}^{{}}\n".encode()
-        found = run(["git", "cat-file", "--batch-check=%(objecttype)"], env, timeout=30, data=data).out.decode().split("\n")
+        result = run(["git", "cat-file", "--batch-check=%(objecttype)"], env, timeout=30, data=data)
+        found = result.out.decode("ascii", "replace").split("\n")
         return (found[0], found[1]) if len(found) == 3 and " " not in found[0] + found[1] else None
 
     def is_ancestor(old: str, new: str) -> bool:
@@ -100,7 +93,8 @@ def _check_sizes(config: Config, env: dict[str, str]) -> None:
     if "GIT_QUARANTINE_PATH" not in env:
         return
     alone = {key: value for key, value in env.items() if key != "GIT_ALTERNATE_OBJECT_DIRECTORIES"}
-    argv = ["git", "cat-file", "--batch-check=%(objectsize) %(objectname)", "--batch-all-objects", "--unordered", "--buffer"]
+    argv = ["git", "cat-file", "--batch-check=%(objectsize) %(objectname)"]
+    argv += ["--batch-all-objects", "--unordered", "--buffer"]
     result = run(argv, alone, timeout=config.limits.scan_seconds)
     if result.code != 0:
         raise ScanError(f"what was received cannot be listed: {result.err.strip()[:200]}")
@@ -119,8 +113,7 @@ def _refuse(name: str, updates: list[Update], refused: Refused) -> int:
         print(f"git-gate: {line}", file=sys.stderr)
     withheld = names_with_secrets(refused.findings)
     try:
-        record(
-            "push",
+        record_push(
             upstream=name,
             refs=refs_recorded(updates, withheld),
             commits=refused.commits,
@@ -136,6 +129,6 @@ def _refuse(name: str, updates: list[Update], refused: Refused) -> int:
 def refs_recorded(updates: list[Update], withheld: set[str] = frozenset()) -> list[dict]:
     """As they stand in an event; a name that is a finding is left out."""
     return [
-        {"ref": "(a name with a secret in it)" if update.ref in withheld else update.ref, "old": update.old, "new": update.new}
+        {"ref": WITHHELD if update.ref in withheld else update.ref, "old": update.old, "new": update.new}
         for update in updates
     ]

@@ -1,4 +1,4 @@
-"""git's hook proc-receive: what pre-receive let on goes to the upstream, and only what it took is reported as pushed."""
+"""git's hook proc-receive: what pre-receive let on goes to the upstream; only what that took is reported as pushed."""
 
 import os
 import sys
@@ -7,7 +7,8 @@ from .. import gitenv, mirror
 from ..config import Upstream, load
 from ..control import ControlError, record
 from ..faults import one_line
-from ..run import last_to_live, run
+from ..run import run
+from ..trace import record_push
 from .forward import forward
 from .packets import read_packets, write_packets
 from .pre_receive import refs_recorded, upstream_of
@@ -16,7 +17,6 @@ from .updates import Update, parse_update
 
 def main() -> int:
     """The hook's exit status. Protocol: https://git-scm.com/docs/githooks#proc-receive."""
-    last_to_live()
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     read_packets(stdin)
     write_packets(stdout, [b"version=1"])
@@ -44,7 +44,7 @@ def _forward(updates: list[Update]) -> dict[str, str | None]:
     reason = next((reason for reason in verdicts.values() if reason), None)
     outcome = "accepted" if reason is None else "failed"
     try:
-        record("push", upstream=upstream.id, refs=refs, commits=commits, outcome=outcome, reason=reason, findings=[])
+        record_push(upstream=upstream.id, refs=refs, commits=commits, outcome=outcome, reason=reason, findings=[])
     except ControlError as error:
         print(f"git-gate: {error}", file=sys.stderr)
     return verdicts

@@ -23,7 +23,10 @@ def refusals(
     if upstream.push is None:
         return {update.ref: f"{upstream.id} is read-only here; {_by(upstream)}" for update in updates}
     if len(updates) > limits.refs:
-        reason = f"{len(updates)} refs in one push, and {limits.refs} are the most; push fewer at once, or a human raises bottle:git.limits.refs"
+        reason = (
+            f"{len(updates)} refs in one push, and {limits.refs} are the most; "
+            "push fewer at once, or a human raises bottle:git.limits.refs"
+        )
         return {update.ref: reason for update in updates}
     if len({update.ref for update in updates}) != len(updates):
         return {update.ref: "a ref is there twice" for update in updates}
@@ -52,7 +55,7 @@ def _reason(upstream: Upstream, update: Update, current: dict[str, str], type_of
     if kind == "tags":
         return f"it is there, and tags may not be moved in {upstream.id}; {_by(upstream, 'force')}"
     if not is_ancestor(update.old, update.new):
-        return f"it rewrites what is there (not a fast-forward), which {upstream.id} does not allow; {_by(upstream, 'force')}"
+        return f"it rewrites what is there (not a fast-forward) in {upstream.id}; {_by(upstream, 'force')}"
     return None
 
 
@@ -62,7 +65,7 @@ def _by(upstream: Upstream, key: str = "") -> str:
 
 def matches(glob: str, name: str) -> bool:
     """`*` is any text within a segment, `**` (a whole segment) any number of segments, but at least one."""
-    parts = (re.escape(text) if index % 2 == 0 else _WILD[text] for index, text in enumerate(re.split(r"(\*\*|\*)", glob)))
+    parts = (_WILD.get(text, re.escape(text)) for text in re.split(r"(\*\*|\*)", glob))
     return re.fullmatch("".join(parts), name, re.DOTALL) is not None
 
 

@@ -4,6 +4,7 @@ from ..faults import one_line
 from ..scan.gitleaks import Finding
 
 MOST = 20
+WITHHELD = "(a name with a secret in it)"
 _PLACES = {
     "commit": "message, author or header of the commit",
     "tag": "message or header of the tag",
@@ -55,4 +56,4 @@ def _place(finding: Finding, withheld: set[str]) -> str:
 
 
 def _file(finding: Finding, withheld: set[str]) -> str:
-    return "(a name with a secret in it)" if finding.file in withheld else one_line(finding.file)[:300]
+    return WITHHELD if finding.file in withheld else one_line(finding.file)[:300]

@@ -1,23 +1,29 @@
 """What a push brings: its new commits, their texts, and the names they give to files."""
 
+import re
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 
 from ..run import kill, kill_now
 from .gitleaks import Place, ScanError
 from .patches import OPTIONS, Added, Merged, added
 
-# git's child may not take all memory: what it cannot hold is refused.
-_MEMORY_KIB = 2 << 20
+_LINK = re.compile(rb"(?:tree|parent|object) [0-9a-f]{40,64}")
 
 
 class Changes:
     """Read from a repository by git. `env` has GIT_DIR, and the quarantine of what has just been received."""
 
     def __init__(self, env: dict[str, str], seconds: float) -> None:
-        self._env = env
-        self._seconds = seconds
+        self.env = env
+        self._until = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return max(0.1, self._until - time.monotonic())
 
     def commits(self, values: list[str]) -> list[str]:
         """Reachable from `values` and not from any ref. Raises ScanError."""
@@ -50,8 +56,8 @@ class Changes:
         parts = iter(self._all(*argv, data="".join(f"{commit}\n" for commit in commits)).split(b"\0"))
         found: dict[str, list[str]] = {}
         commit = ""
-        for part in parts:
-            part = part.lstrip(b"\n")
+        for each in parts:
+            part = each.lstrip(b"\n")
             if part.startswith(marker.encode()):
                 commit = part[len(marker) :].decode("ascii")
                 found[commit] = []
@@ -73,10 +79,11 @@ class Changes:
     def tags(self, values: list[str]) -> Iterator[tuple[Place, bytes]]:
         """Of each value that is a tag, and of the tags it points to."""
         for value in values:
-            while self.type(value) == "tag":
-                (content,) = self.objects([value])
-                yield Place("tag", value, "", 1), _unlinked(content)
-                value = content.split(b"\n", 1)[0].split(b" ")[1].decode("ascii")
+            name = value
+            while self.type(name) == "tag":
+                (content,) = self.objects([name])
+                yield Place("tag", name, "", 1), _unlinked(content)
+                name = content.split(b"\n", 1)[0].split(b" ")[1].decode("ascii")
 
     def type(self, value: str) -> str:
         """Raises ScanError where there is no such object."""
@@ -113,7 +120,7 @@ def _marker() -> str:
 def _unlinked(content: bytes) -> bytes:
     """Without the hashes of objects, which rules could take for tokens."""
     head, separator, rest = content.partition(b"\n\n")
-    kept = [line for line in head.split(b"\n") if not line.startswith((b"tree ", b"parent ", b"object ")) or len(line) > 71]
+    kept = [line for line in head.split(b"\n") if not _LINK.fullmatch(line)]
     return b"\n".join(kept) + separator + rest
 
 
@@ -121,11 +128,10 @@ class _Output:
     """A git command's output while it is read; at its end, git must have succeeded. Raises ScanError."""
 
     def __init__(self, changes: Changes, argv: list[str], lines: list[str]) -> None:
-        limited = ["/bin/sh", "-c", 'ulimit -d "$0" && exec git "$@"', str(_MEMORY_KIB), *argv]
         self._data = "".join(f"{line}\n" for line in lines).encode()
         self._process = subprocess.Popen(
-            limited,
-            env=changes._env,
+            ["git", *argv],
+            env=changes.env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -134,7 +140,7 @@ class _Output:
         )
         self._errors = b""
         self._too_late = False
-        self._timer = threading.Timer(changes._seconds, self._end)
+        self._timer = threading.Timer(changes.left, self._end)
         self._timer.daemon = True
         self._threads = [threading.Thread(target=job, daemon=True) for job in (self._write, self._read_errors)]
 
@@ -146,16 +152,17 @@ class _Output:
 
     def __exit__(self, kind, *_: object) -> None:
         self._timer.cancel()
+        code = 0
         if kind is None:
-            rest = self._process.stdout.read(1)
-            code = self._process.wait() if not rest else 1
-        for thread in self._threads if kind is None and not rest else ():
-            thread.join()
-        errors = self._errors.decode("utf-8", "replace").strip()
+            # What nobody read does not count as read.
+            code = 1 if self._process.stdout.read(1) else self._process.wait()
         kill(self._process)
+        for thread in self._threads:
+            thread.join()
         if self._too_late:
             raise ScanError("it took too long")
-        if kind is None and code != 0:
+        if code != 0:
+            errors = self._errors.decode("utf-8", "replace").strip()
             raise ScanError(f"git failed: {errors[:300] or code}")
 
     def _end(self) -> None:
@@ -170,4 +177,7 @@ class _Output:
             pass  # git ended early, and says so by its exit status.
 
     def _read_errors(self) -> None:
-        self._errors = self._process.stderr.read(65536)
+        try:
+            self._errors = self._process.stderr.read(65536)
+        except ValueError:
+            pass  # Closed under its hands: it was killed.

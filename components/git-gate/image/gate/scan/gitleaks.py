@@ -28,7 +28,8 @@ class ScanError(Exception):
 
 def check_rules(rules: str | None) -> None:
     """Loads a gitleaks configuration as a scan would. Raises ConfigError."""
-    result = run([f"{paths.PROGRAMS}/gitleaks", "fragments"], gitenv.plain(), timeout=30, data=_frame(rules) + _frame(""))
+    argv, data = [f"{paths.PROGRAMS}/gitleaks", "fragments"], _frame(rules) + _frame("")
+    result = run(argv, gitenv.plain(), timeout=30, data=data)
     if result.code != 0:
         raise ConfigError(f"gitleaks: the configuration cannot be used: {_reason(result.err)}")
 
@@ -98,10 +99,8 @@ class Gitleaks:
         code = self._process.wait()
         for reader in self._readers:
             reader.join()
-        if self._too_late:
-            raise ScanError("it took too long")
-        if code != 0 or self._trailer != {"fragments": self._fed, "bytes": self._bytes}:
-            raise ScanError(f"gitleaks failed: {_reason(self._errors.decode('utf-8', 'replace'))}")
+        if self._too_late or code != 0 or self._trailer != {"fragments": self._fed, "bytes": self._bytes}:
+            raise self._failure()
         return list(self._findings)
 
     def _write(self, data: bytes) -> None:
@@ -120,8 +119,12 @@ class Gitleaks:
         self._process.wait()
         for reader in self._readers:
             reader.join()
-        reason = "it took too long" if self._too_late else f"gitleaks failed: {_reason(self._errors.decode('utf-8', 'replace'))}"
-        raise ScanError(reason) from None
+        raise self._failure() from None
+
+    def _failure(self) -> ScanError:
+        if self._too_late:
+            return ScanError("it took too long")
+        return ScanError(f"gitleaks failed: {_reason(self._errors.decode('utf-8', 'replace'))}")
 
     def _end(self) -> None:
         self._too_late = True

@@ -1,6 +1,5 @@
 """One push, scanned as a whole."""
 
-import time
 from collections import namedtuple
 
 from .changes import Changes
@@ -12,7 +11,6 @@ Scanned.__doc__ = "How many commits were new, and what was found in them."
 
 def scan(env: dict[str, str], new: dict[str, str], rules: str | None, seconds: float) -> Scanned:
     """`new`: pushed values by ref. Raises ScanError; then nothing is known."""
-    until = time.monotonic() + seconds
     changes = Changes(env, seconds)
     values = list(dict.fromkeys(new.values()))
     with Gitleaks(rules, seconds) as gitleaks:
@@ -29,7 +27,6 @@ def scan(env: dict[str, str], new: dict[str, str], rules: str | None, seconds: f
                 names[commit] = paths
                 # A line a name: the number of the line leads back to it.
                 gitleaks.feed(Place("name", commit, "", 0), "\n".join(_one_line(path) for path in paths).encode())
-            changes._seconds = max(1.0, until - time.monotonic())
             for commit, path, line, text in changes.added(commits):
                 gitleaks.feed(Place("", commit, path, line), text)
         return Scanned(len(commits), [_named(finding, names) for finding in gitleaks.findings()])
