@@ -15,15 +15,20 @@ const contexts = {
 };
 
 /** Modules of ours that go into an image, below its Dockerfile's context `components`: a sidecar then checks just as the host does. */
-const sharedModules: Readonly<Record<string, readonly string[]>> = {
+export const sharedModules: Readonly<Record<string, readonly string[]>> = {
   supervise: ["manifest", "subnets.ts", "supervise/config.ts", "supervise/request.ts"],
 };
+
+/** Where the published package keeps them, below components/. */
+export const SHARED_MODULES = "shared-modules";
 
 /** Further build contexts of a sidecar's image, and what makes it another image when they change. */
 export function buildContexts(sidecar: string): { readonly contexts?: Readonly<Record<string, string>>; readonly hash?: string } {
   const modules = sharedModules[sidecar];
   if (modules === undefined) return {};
-  const components = fileURLToPath(new URL("..", import.meta.url));
+  // In the published package the sources themselves lie apart from what they were built to.
+  const sources = fileURLToPath(new URL(`../${SHARED_MODULES}`, import.meta.url));
+  const components = existsSync(sources) ? sources : fileURLToPath(new URL("..", import.meta.url));
   return { contexts: { components }, hash: sourcesHash(components, modules) };
 }
 

@@ -35,7 +35,8 @@ const inspect = z
   .optional()
   .describe("Whether pipelock opens and scans the traffic. Default: true, but false for LLM APIs and package mirrors.");
 
-const expires = instant.optional().describe("End of this entry, in UTC: 2026-11-25T10:00:00Z. egress refuses from then on, and the next `up` leaves it out.");
+/** Pulumi reads a time without quotes as one, and hands it on as Go prints it. */
+const expires = z.string().transform((value) => value.replace(/^(\S{10}) (\S+) \+0000 UTC$/, "$1T$2Z")).pipe(instant).optional().describe("End of this entry, in UTC: 2026-11-25T10:00:00Z. egress refuses from then on, and the next `up` leaves it out.");
 
 export const auth = object({
   variable: variable.optional().describe("Name of the host's variable that holds the token."),

@@ -74,11 +74,12 @@ test("a chunked body is cut off at the limit", async () => {
   let answer = "";
   socket.on("data", (data) => (answer += data.toString()));
   socket.on("error", () => {});
+  const closed = once(socket, "close");
   for (let n = 0; n < 10 && !answer; n++) {
     socket.write(chunk);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  await once(socket, "close");
+  await closed;
   assert.match(answer, /^HTTP\/1\.1 413 /);
 });
 
