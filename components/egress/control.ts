@@ -47,7 +47,7 @@ export async function restartEgress(project: string, satisfied: (status: EgressS
   return { ok: ok === true, status: last };
 }
 
-async function egressStatus(container: string): Promise<EgressStatus | undefined> {
+export async function egressStatus(container: string): Promise<EgressStatus | undefined> {
   const { code, stdout } = await run("docker", ["exec", container, "cat", egressPaths.status]);
   try {
     return code === 0 ? (JSON.parse(stdout) as EgressStatus) : undefined;

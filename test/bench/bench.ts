@@ -1,7 +1,8 @@
-// npm run bench [-- --quick] [-- --only life|memory|proxy|git[,…]]
+// npm run bench [-- --quick] [-- --only life|memory|proxy|git|approve[,…]]
 //
 // A bottle beside bare Docker Compose, an empty Pulumi program and a direct connection, all in one run. Makes a stack of
 // its own and takes it away again. A figure that misses its target is no failure: exit code 1 means that measuring failed.
+import { measureApproval } from "./approve.ts";
 import { measureGit } from "./git.ts";
 import { measureLife } from "./life.ts";
 import { measureMemory } from "./memory.ts";
@@ -12,7 +13,7 @@ import { Scratch } from "./scratch.ts";
 import type { Table } from "./figures.ts";
 import { parseArgs } from "node:util";
 
-const phases = ["life", "memory", "proxy", "git"] as const;
+const phases = ["life", "memory", "proxy", "git", "approve"] as const;
 type Phase = (typeof phases)[number];
 
 const full: Amounts = { connections: 100, kept: 400, loadSeconds: 8, streams: 5, posts: 15 };
@@ -42,6 +43,7 @@ async function bench(): Promise<Report> {
     if (wanted.has("life")) tables.push(await measureLife(scratch, isQuick ? 1 : 3, say));
     if (wanted.has("memory")) tables.push(await measureMemory(scratch, say));
     if (wanted.has("git")) tables.push(await measureGit(isQuick ? 1 : 5, scratch.owner, say));
+    if (wanted.has("approve")) tables.push(await measureApproval(isQuick ? 1 : 5, isQuick ? 3 : 10, say));
     if (wanted.has("proxy")) tables.push(...(await measureProxy(scratch, isQuick ? quick : full, say)));
     return { made: new Date().toISOString().slice(0, 19), mode: isQuick ? "quick" : "full", machine: about, remarks: remarks(about), tables };
   } finally {

@@ -1,0 +1,25 @@
+import type { Command } from "commander";
+import { findProject } from "../project.ts";
+import { showRequest } from "../requests/approve.ts";
+import { printRequest } from "../requests/print.ts";
+import { findRequest, readAnswer } from "../requests/read.ts";
+import { plain } from "../terminal.ts";
+
+export function register(program: Command): void {
+  program
+    .command("show")
+    .description("one request: what it allows, the change of the manifest, and its preview with the policy pack")
+    .argument("<id>")
+    .action(async (id: string, _options: object, command: Command) => {
+      const project = await findProject(command);
+      const entry = findRequest(project, id);
+      if (entry.state === "open") {
+        await showRequest(project, entry);
+        process.stdout.write(`approve: bottle approve ${id}    reject: bottle reject ${id} --why …\n`);
+        return;
+      }
+      process.stdout.write(printRequest(entry));
+      const answer = readAnswer(entry.root, id);
+      if (answer) process.stdout.write(`  answer   ${answer.decision} by ${plain(answer.by)} at ${answer.decided_at}${answer.why ? `: ${plain(answer.why)}` : ""}${answer.until ? `, until ${answer.until}` : ""}\n`);
+    });
+}

@@ -1,0 +1,74 @@
+// A request beside its manifest: the exact change, what Pulumi and the policy pack say of it, and what stands apart.
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { manifestFile, type Project } from "../project.ts";
+import { openStack, type Stack } from "../pulumi.ts";
+import { changeManifest, endedGrants } from "./manifest-change.ts";
+import { policyPacks, preview, type Previewed } from "./preview.ts";
+import type { Entry } from "./read.ts";
+import type { Change, Request } from "./request.ts";
+
+export interface Proposal {
+  readonly entry: Entry;
+  readonly request: Request;
+  /** As it would be granted: perhaps narrowed. */
+  readonly change: Change;
+  /** Milliseconds that the grant lasts, from its approval on; undefined: for good. */
+  readonly lasts?: number;
+  readonly file: string;
+  readonly before: string;
+  readonly after: string;
+  readonly diff: string;
+  readonly stack: Stack;
+  readonly preview: Previewed;
+  /** What `up` would change without this request. */
+  readonly pending: Previewed["changes"];
+  /** Grants past their end, which this update tidies away as any `up` does. */
+  readonly tidied: readonly string[];
+  readonly policies: boolean;
+  /** Why it cannot be approved as things are. */
+  readonly obstacle?: { readonly problem: string; readonly mend: string };
+}
+
+export interface Terms {
+  readonly change?: Change;
+  /** Milliseconds that the grant lasts; undefined: as the request asks. null: for good. */
+  readonly lasts?: number | null;
+}
+
+/**
+ * @throws Error where the manifest cannot take the change; its message names what the agent wrote
+ * nowhere but in quotes of the manifest's own checks.
+ */
+export async function propose(project: Project, entry: Entry, terms: Terms = {}): Promise<Proposal> {
+  const request = entry.request!;
+  const change: Change = terms.change ?? (request as Change);
+  const lasts = (terms.lasts === undefined ? request.for_seconds && request.for_seconds * 1000 : terms.lasts) ?? undefined;
+  const file = manifestFile(project, entry.stack);
+  const before = readFileSync(file, "utf8");
+  const { text: after, diff } = changeManifest(before, `Pulumi.${entry.stack}.yaml`, change, endOf(lasts));
+  const stack = await openStack(project, entry.stack);
+  const packs = policyPacks(project);
+  const [unchanged, changed] = await Promise.all([preview(stack, undefined, []), preview(stack, after, packs)]);
+  const ended = endedGrants(before);
+  const tidied = ended.length > 0 && unchanged.changes.every(({ name, op }) => op === "update" && /-(rules|config)$/.test(name)) ? ended : [];
+  const pending = tidied.length > 0 ? [] : unchanged.changes.filter(({ type }) => type.includes(":") && !type.startsWith("bottle:"));
+  return { entry, request, change, lasts, file, before, after, diff, stack, preview: changed, pending, tidied, policies: packs.length > 0, obstacle: obstacle(entry.stack, unchanged, changed, pending) };
+}
+
+function obstacle(stack: string, unchanged: Previewed, changed: Previewed, pending: Previewed["changes"]): Proposal["obstacle"] {
+  if (!unchanged.ok) return { problem: `the manifest as it is cannot be previewed:\n${unchanged.output}`, mend: `Mend what it names, and run: bottle up ${stack}` };
+  if (pending.length > 0) return { problem: "the manifest or the machine has other changes that are not in force yet; this approval would sweep them along", mend: `Look at them (pulumi preview -s ${stack}), bring them into force (bottle up ${stack}) or take them back, then approve again.` };
+  if (!changed.ok) return { problem: "Pulumi or the policy pack refuses the change; see above", mend: "Narrow the request with --edit, reject it, or change what refuses it." };
+  return undefined;
+}
+
+/** When a grant ends that is given now. */
+export function endOf(lasts: number | undefined): string | undefined {
+  return lasts === undefined ? undefined : new Date(Date.now() + lasts).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+/** Names what was shown: request and manifest, byte for byte. */
+export function fingerprint(entry: Entry, manifest: string): string {
+  return createHash("sha256").update(entry.hash).update("\0").update(manifest).digest("hex");
+}

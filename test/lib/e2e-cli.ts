@@ -1,0 +1,40 @@
+// The command `bottle` as a person runs it, and requests as supervise would hand them on.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { RunResult } from "../../components/machine/run.ts";
+import { projectRoot } from "../../scripts/setup/project.ts";
+import type { ScratchProject, Stack } from "./e2e-project.ts";
+import { run } from "./run.ts";
+
+/** Runs `bottle` in a project's folder; anchors are kept beside the project, not with the user's own. */
+export function bottle(project: ScratchProject, args: readonly string[], env: NodeJS.ProcessEnv = {}, timeout = 240_000): Promise<RunResult & { output: string }> {
+  const options = { cwd: project.folder, env: { ...project.env, XDG_CONFIG_HOME: project.path("config"), NO_COLOR: "1", ...env }, timeout };
+  return run(process.execPath, [join(projectRoot, "cli/main.ts"), ...args], options).then((result) => ({ ...result, output: result.stdout + result.stderr }));
+}
+
+let count = 0;
+
+/** A request's id that is not there yet. */
+export function newId(): string {
+  count++;
+  return `r${[...count.toString(26).padStart(7, "0")].map((digit) => "abcdefghijklmnopqrstuvwxyz"[parseInt(digit, 26)]).join("")}`;
+}
+
+/** Writes a request's file. @param content over a well-formed one, or the file's whole text */
+export function ask(stack: Stack, kind: string, change: object, content: object | string = {}): string {
+  const id = newId();
+  const folder = join(stack.state, "supervise/requests");
+  mkdirSync(folder, { recursive: true });
+  const now = Date.now();
+  const request = { format: 1, id, created_at: new Date(now).toISOString(), expires_at: new Date(now + 86_400_000).toISOString(), kind, change, why: "the tests need it", for_seconds: null };
+  writeFileSync(join(folder, `${id}.json`), typeof content === "string" ? content : JSON.stringify({ ...request, ...content }));
+  return id;
+}
+
+export function answerOf(stack: Stack, id: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(readFileSync(join(stack.state, `supervise/answers/${id}.json`), "utf8")) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
