@@ -20,7 +20,7 @@ export interface Bottle {
   readonly uptime_seconds?: number;
   readonly memory_bytes?: number;
   readonly pending_requests: number;
-  /** How to take away a bottle that Pulumi does not know any more. */
+  /** How to take away a bottle that Pulumi does not know any more, or perhaps not. */
   readonly reap?: string;
 }
 
@@ -54,7 +54,7 @@ function describe(bottle: EngineBottle, { knowledge, project }: { knowledge: Kno
     ...(agent && { uptime_seconds: Math.round((now - Date.parse(agent.startedAt)) / 1000) }),
     memory_bytes: running.reduce((sum, { id }) => sum + (used.get(id) ?? 0), 0),
     pending_requests: bottle.folder === undefined ? 0 : openCount(bottle.folder, now),
-    ...(knowledge === "lost" && { reap: `bottle down --lost ${bottle.instance}` }),
+    ...(knowledge !== "known" && { reap: `bottle down --lost ${bottle.instance}` }),
   };
 }
 
