@@ -9,7 +9,7 @@ import { containers, engineObjects, type Container } from "../lib/e2e-engine.ts"
 import { scratchProject, type ScratchProject, type Stack } from "../lib/e2e-project.ts";
 import { nameUpstream, type NamedUpstream } from "../lib/e2e-upstream.ts";
 import { describeWith } from "../lib/parts.ts";
-import { until } from "../lib/run.ts";
+import { ok, until } from "../lib/run.ts";
 import { startUpstream, type Upstream } from "../lib/upstream.ts";
 
 describeWith(["engine", "base", "pipelock", "pulumi"], "bottle, the host's command line", () => {
@@ -121,15 +121,15 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "bottle, the host's comma
   test("what a sidecar refuses never stays: the manifest is as before, the agent is told", async () => {
     const id = ask(stack, "host", { host: "seven.bottle.test" });
     const text = manifest();
-    const rules = join(stack.state, "egress/rules");
-    renameSync(rules, `${rules}.away`); // the update cannot write there any more
-    writeFileSync(rules, "");
+    // Without the image nobody can check the new rules: egress takes none that were not.
+    const { id: container, image } = (await containers(stack.identity.instance))["egress"]!;
+    const imageId = await ok("docker", ["inspect", "--format", "{{.Image}}", container]);
+    await ok("docker", ["rmi", "--force", "--no-prune", image]);
     const failed = await bottle(project, ["approve", id, "--yes"]);
     expect(failed.code, failed.output).toBe(1);
     expect(answerOf(stack, id)).toMatchObject({ decision: "failed", confirmed: false });
     expect(manifest()).toBe(text);
-    renameSync(rules, `${rules}.odd`);
-    renameSync(`${rules}.away`, rules);
+    await ok("docker", ["tag", imageId, image]);
     expect((await bottle(project, ["up", "asked"])).code).toBe(0);
     expect(await status(names[1]!)).toBe(200);
   });

@@ -153,15 +153,15 @@ def test_check_config(own_gate, tmp_path):
 def test_evidence_is_private_and_rotated(tmp_path, capsys):
     path = tmp_path / "pushes.jsonl"
     log = EventLog(str(path), rotate_bytes=2000)
-    for number in range(60):
+    for number in range(62):
         log.write("push", upstream="one", reason="x" * 200, number=number)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["pushes.jsonl", "pushes.jsonl.1", "pushes.jsonl.2", "pushes.jsonl.3"]
     for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600 and file.stat().st_size < 2500
         for line in file.read_text().splitlines():
             assert json.loads(line)["upstream"] == "one"
-    assert json.loads(path.read_text().splitlines()[-1] if path.read_text() else (tmp_path / "pushes.jsonl.1").read_text().splitlines()[-1])["number"] == 59
-    assert capsys.readouterr().out.count("\n") == 60
+    assert json.loads(path.read_text().splitlines()[-1] if path.read_text() else (tmp_path / "pushes.jsonl.1").read_text().splitlines()[-1])["number"] == 61
+    assert capsys.readouterr().out.count("\n") == 62
 
 
 def test_life_is_told_on_stdout_alone(tmp_path, capsys):
