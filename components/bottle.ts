@@ -14,6 +14,7 @@ import { metadata } from "./metadata.ts";
 import { Networks, networkName } from "./networks.ts";
 import { Pipelock } from "./pipelock/pipelock.ts";
 import type { SharedArgs } from "./shared.ts";
+import { Supervise } from "./supervise/supervise.ts";
 import type { BottleArgs } from "./stack.ts";
 import { stateFolder } from "./state-folder.ts";
 import { networkRoles, networkSubnets, type NetworkRole } from "./subnets.ts";
@@ -56,13 +57,14 @@ export class Bottle extends pulumi.ComponentResource {
     const pipelock = new Pipelock(`${name}-pipelock`, shared, after);
     const egress = new Egress(`${name}-egress`, shared, after);
     const gitGate = new GitGate(`${name}-git-gate`, shared, after);
+    const supervise = new Supervise(`${name}-supervise`, shared, after);
     const authorities = { pipelock: pipelock.authority, egress: egress.authority };
     const trust = new TrustBundles(name, { ...shared, authorities }, after);
     const agent = new Agent(`${name}-agent`, shared, after);
 
     const composeFile = renderComposeFile({
       identity,
-      services: [pipelock.service, egress.service, gitGate.service, agent.service].filter((service) => service !== undefined),
+      services: [pipelock.service, egress.service, gitGate.service, supervise.service, agent.service].filter((service) => service !== undefined),
       networks: networkNames,
       volumes: { ...agent.volumes, ...gitGate.volumes },
     });
@@ -79,7 +81,7 @@ export class Bottle extends pulumi.ComponentResource {
         repair: args.machine.drift.repair,
         agentRepair: args.machine.drift.agentRepair,
         saveWork: agent.saveWork,
-        needs: [...pipelock.needs, ...egress.needs, ...gitGate.needs, ...trust.needs, ...agent.needs],
+        needs: [...pipelock.needs, ...egress.needs, ...gitGate.needs, ...supervise.needs, ...trust.needs, ...agent.needs],
       },
       after,
     );
@@ -113,7 +115,7 @@ function share(args: BottleArgs): SharedArgs {
     subnets: networkSubnets(machine.subnet),
     hosts: allowed,
     routes,
-    behindEgress: needsEgress({ hosts: allowed, routes }),
+    behindEgress: needsEgress({ hosts: allowed, routes, supervise: manifest.supervise }),
     owner: `${machine.sidecarUser.uid}:${machine.sidecarUser.gid}`,
     generation: generationOf(folder.root, machine.drift.missingFiles),
   };

@@ -47,6 +47,7 @@ export async function readStack(): Promise<BottleArgs> {
         await pulumi.log.info(`${auth.token} is not set: requests of route ${name} go on without a credential`);
       }
     }
+    if (manifest.network.expired.length > 0) await pulumi.log.info(`the end of ${manifest.network.expired.join(", ")} has passed: left out; remove what you no longer want`);
     return { identity, manifest, machine, project };
   } catch (error) {
     throw new pulumi.RunError((error as Error).message);

@@ -7,8 +7,10 @@ export interface StateFolder {
   readonly composeFile: string;
   readonly metadata: string;
   readonly pipelock: { readonly config: string; readonly ca: string; readonly trust: string };
-  readonly egress: { readonly rules: string; readonly ca: string; readonly trust: string };
+  readonly egress: { readonly rules: string; readonly ca: string; readonly trust: string; readonly evidence: string };
   readonly gitGate: { readonly config: string; readonly trust: string; readonly evidence: string };
+  /** What the agent asks for, and what was answered. */
+  readonly supervise: { readonly requests: string; readonly answers: string };
   readonly agent: { readonly ca: string };
 }
 
@@ -24,8 +26,9 @@ export function stateFolderAt(root: string): StateFolder {
     composeFile: join(root, "docker-compose.yml"),
     metadata: join(root, "metadata.json"),
     pipelock: { config: join(root, "pipelock", "config"), ca: join(root, "pipelock", "ca"), trust: join(root, "pipelock", "trust") },
-    egress: { rules: join(root, "egress", "rules"), ca: join(root, "egress", "ca"), trust: join(root, "egress", "trust") },
+    egress: { rules: join(root, "egress", "rules"), ca: join(root, "egress", "ca"), trust: join(root, "egress", "trust"), evidence: join(root, "evidence", "egress") },
     gitGate: { config: join(root, "git-gate", "config"), trust: join(root, "git-gate", "trust"), evidence: join(root, "evidence", "git-gate") },
+    supervise: { requests: join(root, "supervise", "requests"), answers: join(root, "supervise", "answers") },
     agent: { ca: join(root, "agent", "ca") },
   };
 }

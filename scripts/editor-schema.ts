@@ -33,6 +33,7 @@ const descriptions: Record<string, { description: string }> = {
   agent: { description: "The agent's image, workspace, prompt, skills, environment and limits." },
   network: { description: "What the agent may reach, and with which credentials (put on outside the agent)." },
   git: { description: "Git upstreams that the agent reaches through git-gate, which scans what it pushes." },
+  supervise: { description: "Whether the agent may ask for access while it runs; a human on the host decides." },
   trust: { description: "Extra CA files that the sidecars trust upstream." },
   images: { description: "The base image and the sidecars' images." },
 };

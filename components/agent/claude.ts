@@ -25,6 +25,8 @@ export interface ClaudeInput {
   readonly version: string;
   /** The agent's working directory, whose trust dialog is answered. */
   readonly workspace: string;
+  /** Address of the MCP server where it asks for access; undefined: the bottle has none. */
+  readonly supervise?: string;
   /** Standing instructions, host path; they become the user memory `~/.claude/CLAUDE.md`. */
   readonly prompt?: string;
 }
@@ -53,7 +55,7 @@ export function claudeFiles({ prompt }: ClaudeInput): FileSpec[] {
 
 /** Files that Claude Code and people in the bottle write too: only these keys are bottle's. */
 export function claudeMerges(input: ClaudeInput): JsonMerge[] {
-  const { login, permissionMode, version, workspace } = input;
+  const { login, permissionMode, supervise, version, workspace } = input;
   return [
     {
       // Claude Code's own state: history, counters, projects, MCP servers.
@@ -64,7 +66,9 @@ export function claudeMerges(input: ClaudeInput): JsonMerge[] {
         hasSeenAutoDefaultNudge: true,
         hasSeenAutoDefaultNotice: true,
         projects: { [workspace]: { hasTrustDialogAccepted: true } },
+        ...(supervise !== undefined && { mcpServers: { supervise: { type: "http", url: supervise } } }),
       },
+      ...(supervise === undefined && { unset: [["mcpServers", "supervise"]] }),
       defaults: { lastOnboardingVersion: version, projects: { [workspace]: { allowedTools: [] } } },
       // It asks once whether to use a key found in the environment, and remembers its last 20 characters.
       ...(login === "api-key" ? { include: { customApiKeyResponses: { approved: [claudePlaceholders.apiKey.slice(-20)] } } } : {}),
@@ -77,6 +81,8 @@ export function claudeMerges(input: ClaudeInput): JsonMerge[] {
         ...(permissionMode === "bypassPermissions" ? { skipDangerousModePermissionPrompt: true } : {}),
       },
       defaults: { $schema: "https://json.schemastore.org/claude-code-settings.json" },
+      // To ask a human needs no human's permission.
+      ...(supervise !== undefined && { include: { permissions: { allow: ["mcp__supervise"] } } }),
     },
   ];
 }

@@ -30,6 +30,8 @@ export interface JsonMerge {
   readonly set?: JsonObject;
   /** Deeply merged, what is there already wins. */
   readonly defaults?: JsonObject;
+  /** Keys that go where they are there; each by its path. */
+  readonly unset?: readonly (readonly string[])[];
   /** Arrays to which these elements are added where missing. */
   readonly include?: JsonObject;
 }
@@ -69,6 +71,7 @@ export function mergeJson(existing: JsonObject, merge: JsonMerge): JsonObject {
   let result: Json = existing;
   if (merge.set) result = deep(result, merge.set);
   if (merge.defaults) result = filled(result, merge.defaults);
+  for (const path of merge.unset ?? []) result = without(result, path);
   if (merge.include) result = included(result, merge.include);
   return result as JsonObject;
 }
@@ -93,6 +96,13 @@ function filled(into: Json, defaults: Json): Json {
     merged.set(key, present === undefined ? value : filled(present, value));
   }
   return Object.fromEntries(merged);
+}
+
+function without(value: Json, [key, ...rest]: readonly string[]): Json {
+  if (!isObject(value) || key === undefined || !(key in value)) return value;
+  const { [key]: inner, ...others } = value;
+  // In its old place, so that the order of keys is no change.
+  return rest.length === 0 ? others : Object.fromEntries(Object.entries(value).map(([name, each]) => [name, name === key ? without(inner!, rest) : each]));
 }
 
 function included(into: Json, wanted: Json): Json {

@@ -5,6 +5,7 @@ import { basename, join, resolve } from "node:path";
 import { contextHash } from "../images/context-hash.ts";
 import type { Identity } from "../identity.ts";
 import type { Manifest } from "../manifest/manifest.ts";
+import { MCP_URL } from "../supervise/config.ts";
 import { claudeFiles, claudeMerges, claudeSkillPath, type ClaudeInput } from "./claude.ts";
 import { gitSettings, signingFiles } from "./git-settings.ts";
 import { gitFiles, type ProvisionSpec } from "./provision-spec.ts";
@@ -30,7 +31,7 @@ export function provisionSpec(input: ProvisioningInput): ProvisionSpec {
   const { agent } = manifest;
   const preset = agent.kind === "preset";
   const prompt = agent.prompt === undefined ? undefined : resolve(project, agent.prompt);
-  const claude: ClaudeInput = { ...agent.claude, workspace: agentPaths.workspace, prompt };
+  const claude: ClaudeInput = { ...agent.claude, workspace: agentPaths.workspace, prompt, ...(manifest.supervise && { supervise: MCP_URL }) };
   const git = gitFiles(gitSettings(manifest.git, identity, input.signingKey));
   return {
     container,

@@ -40,7 +40,8 @@ export function fingerprint(text: string): string {
 
 /** What is there of the files that `up` and the steps before it render, relative to the folder. */
 export function renderedFiles(folder: StateFolder): string[] {
-  const folders = [...Object.values(folder.pipelock), ...Object.values(folder.egress), folder.gitGate.config, folder.gitGate.trust, folder.agent.ca];
+  const { rules, ca, trust } = folder.egress; // not its evidence, which is its own
+  const folders = [...Object.values(folder.pipelock), rules, ca, trust, folder.gitGate.config, folder.gitGate.trust, folder.agent.ca];
   const inFolders = folders.flatMap((path) => filesIn(path).map((name) => join(path, name)));
   return [folder.composeFile, folder.metadata, ...inFolders].filter((path) => existsSync(path)).map((path) => relative(folder.root, path)).sort();
 }

@@ -3,13 +3,14 @@
 import { join } from "node:path";
 import { parse } from "yaml";
 import { candidateName, replaceChecked } from "../files/live-file.ts";
-import { ownedFile } from "../files/owned-files.ts";
+import { ownedFile, ownedFolder } from "../files/owned-files.ts";
 import { input, main, owner, setting } from "../files/script-io.ts";
 import { run } from "../machine/run.ts";
 import { reloadEgress, restartEgress, type EgressStatus } from "./control.ts";
 import { egressPaths } from "./service.ts";
 
 await main(async () => {
+  ownedFolder(setting("EVIDENCE_FOLDER"), owner());
   const live = join(setting("RULES_FOLDER"), "rules.yaml");
   const rules = input();
   const old = await replaceChecked(live, rules, owner(), check);

@@ -43,7 +43,7 @@ export class Egress extends pulumi.ComponentResource {
         `${name}-rules`,
         {
           create: nodeScript("./apply", import.meta.url),
-          environment: { ...fileEnvironment(args), RULES_FOLDER: folder.egress.rules, IMAGE: request.image },
+          environment: { ...fileEnvironment(args), RULES_FOLDER: folder.egress.rules, EVIDENCE_FOLDER: folder.egress.evidence, IMAGE: request.image },
           stdin: renderRules(args),
           ...quiet,
         },
@@ -55,6 +55,7 @@ export class Egress extends pulumi.ComponentResource {
         cpus: machine.cpus,
         folder,
         subnets: args.subnets,
+        supervise: args.manifest.supervise,
         tokenFolder: tokenFolder(args),
         tokenVariables: tokenIds(args, "variable"),
       });

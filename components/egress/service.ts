@@ -11,6 +11,7 @@ export const egressPaths = {
   trust: "/etc/bottle/trust",
   tokens: "/run/tokens",
   status: "/run/egress/status.json",
+  evidence: "/var/log/egress",
 } as const;
 
 /** The agent's proxy, under the same name and port through a bottle's whole life. */
@@ -25,6 +26,8 @@ export interface EgressServiceInput {
   readonly cpus: number;
   readonly folder: StateFolder;
   readonly subnets: Record<NetworkRole, Subnet>;
+  /** Whether the agent may ask for more: refusals then say how. */
+  readonly supervise: boolean;
   /** Host folder in memory that holds the tokens; undefined where the machine has none. */
   readonly tokenFolder?: string;
   /** Variables inherited by the container where there is no such folder. */
@@ -40,6 +43,7 @@ export function egressService(input: EgressServiceInput): ServiceSpec {
     user: input.user,
     environment: {
       UPSTREAM_PROXY: `http://pipelock:${PIPELOCK_PORT}`,
+      ...(input.supervise && { SUPERVISE: "1" }),
       ...(tokenFolder === undefined && Object.fromEntries(input.tokenVariables.map((name) => [name, null]))),
     },
     networks: {
@@ -51,6 +55,7 @@ export function egressService(input: EgressServiceInput): ServiceSpec {
       { kind: "bind", source: folder.egress.rules, target: egressPaths.rules, readOnly: true },
       { kind: "bind", source: folder.egress.ca, target: egressPaths.ca, readOnly: true },
       { kind: "bind", source: folder.egress.trust, target: egressPaths.trust, readOnly: true },
+      { kind: "bind", source: folder.egress.evidence, target: egressPaths.evidence, readOnly: false },
       ...(tokenFolder === undefined ? [] : [{ kind: "bind" as const, source: tokenFolder, target: egressPaths.tokens, readOnly: true }]),
     ],
     tmpfs: { "/tmp": "size=64m,mode=1777", "/run/egress": "size=1m,mode=1777" },

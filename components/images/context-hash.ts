@@ -1,5 +1,5 @@
 // A build context's fingerprint: an image is built again only when what goes into it changed.
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 
@@ -14,6 +14,22 @@ const ignored = new Set(["__pycache__", ".pytest_cache", "node_modules", ".git"]
  */
 export function contextHash(directory: string, extra: unknown): string {
   const hash = createHash("sha256").update(JSON.stringify(extra));
+  addTree(hash, directory);
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** The same of some files and folders below a directory, by their paths. */
+export function sourcesHash(directory: string, paths: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const path of paths) {
+    hash.update(`${path}\0`);
+    if (lstatSync(join(directory, path)).isDirectory()) addTree(hash, join(directory, path));
+    else hash.update(readFileSync(join(directory, path)));
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+function addTree(hash: Hash, directory: string): void {
   const walk = (folder: string, prefix: string) => {
     for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (ignored.has(entry.name)) continue;
@@ -29,5 +45,4 @@ export function contextHash(directory: string, extra: unknown): string {
     }
   };
   walk(directory, "");
-  return hash.digest("hex").slice(0, 16);
 }

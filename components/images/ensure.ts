@@ -18,6 +18,8 @@ export interface ImageRequest {
     readonly target?: string;
     readonly args: Readonly<Record<string, string>>;
     readonly labels: Readonly<Record<string, string>>;
+    /** Further folders that the build reads from, by the name its Dockerfile gives them. */
+    readonly contexts?: Readonly<Record<string, string>>;
     /** PEM files of CAs that the build's downloads meet. */
     readonly trust: readonly string[];
   };
@@ -46,6 +48,7 @@ export async function ensureImage(request: ImageRequest): Promise<void> {
     const args = [
       ...["buildx", "build", "--load", "--network", "host", "--progress", "plain", "--provenance=false", "--tag", image],
       ...["--build-context", `trust=${trust}`],
+      ...Object.entries(build.contexts ?? {}).flatMap(([name, folder]) => ["--build-context", `${name}=${folder}`]),
       ...(build.dockerfile === undefined ? [] : ["--file", join(build.context, build.dockerfile)]),
       ...(build.target === undefined ? [] : ["--target", build.target]),
       ...Object.entries(build.args).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),

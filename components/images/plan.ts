@@ -4,14 +4,33 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Identity } from "../identity.ts";
 import type { Manifest } from "../manifest/manifest.ts";
-import { contextHash } from "./context-hash.ts";
+import { contextHash, sourcesHash } from "./context-hash.ts";
 import type { ImageRequest } from "./ensure.ts";
 
 const contexts = {
   claude: fileURLToPath(new URL("../agent/image", import.meta.url)),
   egress: fileURLToPath(new URL("../egress/image", import.meta.url)),
   gitGate: fileURLToPath(new URL("../git-gate/image", import.meta.url)),
+  supervise: fileURLToPath(new URL("../supervise/image", import.meta.url)),
 };
+
+/** Modules of ours that go into an image, below its Dockerfile's context `components`: a sidecar then checks just as the host does. */
+export const sharedModules: Readonly<Record<string, readonly string[]>> = {
+  supervise: ["manifest", "subnets.ts", "supervise/config.ts", "supervise/request.ts"],
+};
+
+/** Where the published package keeps them, below components/. */
+export const SHARED_MODULES = "shared-modules";
+
+/** Further build contexts of a sidecar's image, and what makes it another image when they change. */
+export function buildContexts(sidecar: string): { readonly contexts?: Readonly<Record<string, string>>; readonly hash?: string } {
+  const modules = sharedModules[sidecar];
+  if (modules === undefined) return {};
+  // In the published package the sources themselves lie apart from what they were built to.
+  const sources = fileURLToPath(new URL(`../${SHARED_MODULES}`, import.meta.url));
+  const components = existsSync(sources) ? sources : fileURLToPath(new URL("..", import.meta.url));
+  return { contexts: { components }, hash: sourcesHash(components, modules) };
+}
 
 export interface PlanInput {
   readonly manifest: Manifest;
@@ -53,11 +72,17 @@ export function gitGateImage({ manifest, trust }: PlanInput, user: { readonly ui
   return gitGate === undefined ? ours("git-gate", contexts.gitGate, { BASE: base, UID: String(user.uid), GID: String(user.gid) }, trust) : { image: gitGate };
 }
 
+export function superviseImage({ manifest, trust }: PlanInput): ImageRequest {
+  const { supervise, base } = manifest.images;
+  return supervise === undefined ? ours("supervise", contexts.supervise, { BASE: base }, trust) : { image: supervise };
+}
+
 export function pipelockImage({ manifest }: PlanInput): ImageRequest {
   return { image: manifest.images.pipelock };
 }
 
 /** An image of ours, shared by all bottles: named by the hash of what goes into it, labelled with the project alone. */
 function ours(name: string, context: string, args: Record<string, string>, trust: readonly string[]): ImageRequest {
-  return { image: `bottle-${name}:${contextHash(context, args)}`, build: { context, args, labels: { "bottle.project": "bottle" }, trust } };
+  const { contexts, hash } = buildContexts(name);
+  return { image: `bottle-${name}:${contextHash(context, hash === undefined ? args : { ...args, hash })}`, build: { context, args, labels: { "bottle.project": "bottle" }, contexts, trust } };
 }

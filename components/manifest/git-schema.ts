@@ -20,7 +20,7 @@ const refGlob = checked((value) => {
 });
 const refGlobs = z.array(refGlob).default([]);
 
-const push = object({
+export const push = object({
   branches: refGlobs.describe("Names with globs: * within a segment, ** across segments."),
   tags: refGlobs.describe("The same for tags."),
   delete: z.boolean().default(false).describe("Whether what may be pushed may also be deleted."),
@@ -49,7 +49,7 @@ const knownHosts = checked((value) => {
   return "fault" in line ? line.fault : undefined;
 });
 
-const upstream = object({
+export const upstream = object({
   name: matching(/^[a-z0-9][a-z0-9-]{0,62}$/, "is not an upstream's name; use a-z, 0-9 and -, at most 63").optional().describe("Shown in logs. Default: made of the URL's last part."),
   url: gitUrl.describe("ssh://git@host/path.git, git@host:path.git or https://host/path.git (file:///path for tests)."),
   identityFile: path.optional().describe("ssh: private key without a passphrase, such as a deploy key; it is mounted into git-gate alone."),

@@ -25,12 +25,13 @@ export class ManifestError extends Error {
  *
  * @param config values of the `bottle:` keys, by key without the prefix.
  * @param isSecret says whether a key holds a Pulumi secret; left out where nobody can tell.
+ * @param now hosts and routes whose end is not after it are checked and then left out.
  * @throws ManifestError with every fault found, never with a secret's value.
  */
-export function readManifest(config: Record<string, unknown>, isSecret?: (key: string) => boolean): Manifest {
+export function readManifest(config: Record<string, unknown>, isSecret?: (key: string) => boolean, now = new Date()): Manifest {
   const parsed = manifestSchema.safeParse(config);
   if (!parsed.success) throw new ManifestError(parsed.error.issues.flatMap((issue) => describe(issue)));
-  const { agent, network, trust, images } = parsed.data;
+  const { agent, network, supervise, trust, images } = parsed.data;
   const git = normalizeGit(parsed.data.git);
 
   const hosts = network.hosts.map(normalizeHost);
@@ -48,23 +49,29 @@ export function readManifest(config: Record<string, unknown>, isSecret?: (key: s
   ];
   if (faults.length > 0) throw new ManifestError(faults);
 
+  const inForce = ({ expires }: AllowedHost) => expires === undefined || new Date(expires) > now;
   return {
     agent: {
       ...agent,
       kind: agent.build ? "build" : agent.image ? "image" : "preset",
       workspace: { ...agent.workspace, mode: agent.workspace.mode ?? (agent.workspace.path === undefined ? "none" : "copy") },
     },
-    network: { ...network, hosts, routes },
+    network: { ...network, hosts: hosts.filter(inForce), routes: routes.filter(inForce), expired: [...expiredKeys("hosts", hosts, inForce), ...expiredKeys("routes", routes, inForce)] },
     git,
+    supervise,
     trust,
     images,
     gitSecrets: new Map(git.upstreams.flatMap(({ token }, index) => (token?.source === "secret" ? [[token.id, parsed.data.git.upstreams[index]!.token!.secret!]] : []))),
-    secrets: new Map(network.routes.flatMap((input, index) => (input.auth?.secret === undefined ? [] : [[routes[index]!.auth!.token, input.auth.secret]]))),
+    secrets: new Map(network.routes.flatMap((input, index) => (input.auth?.secret === undefined || !inForce(routes[index]!) ? [] : [[routes[index]!.auth!.token, input.auth.secret]]))),
   };
 }
 
+function expiredKeys(list: string, entries: readonly AllowedHost[], inForce: (entry: AllowedHost) => boolean): string[] {
+  return entries.flatMap((entry, index) => (inForce(entry) ? [] : [`bottle:network.${list}[${index}]`]));
+}
+
 function normalizeHost(input: HostInput): AllowedHost {
-  return { host: input.host, private: input.private, inspect: input.inspect ?? !llmHosts.has(input.host) };
+  return { host: input.host, private: input.private, inspect: input.inspect ?? !llmHosts.has(input.host), ...(input.expires !== undefined && { expires: input.expires }) };
 }
 
 /** Names are told apart: egress reports by them, and a secret's file is called by its route. */

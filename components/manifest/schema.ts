@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { git } from "./git-schema.ts";
 import { object } from "./strict-object.ts";
-import { environmentName, header, host, image, matching, memory, ownRange, parameterName, path, pathGlob, privateRange, variable } from "./texts.ts";
+import { environmentName, header, host, image, instant, matching, memory, ownRange, parameterName, path, pathGlob, privateRange, variable } from "./texts.ts";
 import { parseCidr } from "../subnets.ts";
 
 /** Claude Code release that the `claude` preset installs unless the manifest names another. */
@@ -35,7 +35,10 @@ const inspect = z
   .optional()
   .describe("Whether pipelock opens and scans the traffic. Default: true, but false for LLM APIs and package mirrors.");
 
-const auth = object({
+/** Pulumi reads a time without quotes as one, and hands it on as Go prints it. */
+const expires = z.string().transform((value) => value.replace(/^(\S{10}) (\S+) \+0000 UTC$/, "$1T$2Z")).pipe(instant).optional().describe("End of this entry, in UTC: 2026-11-25T10:00:00Z. egress refuses from then on, and the next `up` leaves it out.");
+
+export const auth = object({
   variable: variable.optional().describe("Name of the host's variable that holds the token."),
   secret: z.string().min(1).optional().describe("The token itself, as a Pulumi secret (pulumi config set --secret --path)."),
   scheme: z.enum(["bearer", "basic", "raw"]).default("bearer").describe("bearer and basic write Authorization; raw writes the token alone."),
@@ -58,7 +61,7 @@ const auth = object({
   if (problem) context.issues.push({ code: "custom", input: value, message: problem });
 });
 
-const route = object({
+export const route = object({
   name: matching(/^[a-z0-9][a-z0-9-]{0,62}$/, "is not a route name; use a-z, 0-9 and -, at most 63").optional().describe("Shown in logs. Default: made of the host."),
   host: host.describe("Exact host or *.example.com (any depth, not example.com itself)."),
   scheme: z.enum(["https", "http"]).default("https"),
@@ -74,9 +77,10 @@ const route = object({
   inspect,
   private: privateRanges,
   auth: auth.optional(),
+  expires,
 });
 
-const allowedHost = object({ host, inspect, private: privateRanges });
+export const allowedHost = object({ host, inspect, private: privateRanges, expires });
 
 const workspace = object({
   mode: z
@@ -161,6 +165,7 @@ const images = object({
   pipelock: image.default(PIPELOCK_IMAGE).describe("By name or digest."),
   egress: image.optional().describe("By name or digest. Default: built here."),
   gitGate: image.optional().describe("By name or digest. Default: built here, for the uid that runs it."),
+  supervise: image.optional().describe("By name or digest. Default: built here."),
 });
 
 /** The manifest, key by key as in stack config (`bottle:agent`, `bottle:network`, …). */
@@ -168,6 +173,7 @@ export const manifestSchema = object({
   agent: agent.prefault({}),
   network: network.prefault({}),
   git: git.prefault({}),
+  supervise: z.boolean().default(false).describe("Whether the agent may ask for access while it runs; a human on the host decides."),
   trust: trust.prefault({}),
   images: images.prefault({}),
 });

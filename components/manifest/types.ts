@@ -7,6 +7,8 @@ export interface AllowedHost {
   readonly host: string;
   readonly inspect: boolean;
   readonly private: readonly string[];
+  /** RFC 3339, UTC: egress refuses from then on. */
+  readonly expires?: string;
 }
 
 /** A route's credential, by the id under which egress finds the token. */
@@ -64,12 +66,16 @@ export interface Manifest {
   readonly network: {
     readonly hosts: readonly AllowedHost[];
     readonly routes: readonly Route[];
+    /** Keys of entries whose end has passed: in neither of the two. */
+    readonly expired: readonly string[];
     readonly packages: readonly ("npm" | "pip" | "apt")[];
     readonly pool: string;
     readonly subnet?: string;
     readonly proxy?: "direct";
   };
   readonly git: Git;
+  /** Whether the agent may ask for access while it runs. */
+  readonly supervise: boolean;
   readonly trust: { readonly caFiles?: readonly string[] };
   readonly images: ManifestInput["images"];
   /** Tokens given as Pulumi secrets, by token id. Kept apart so that no renderer can print them. */

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { contextHash } from "../../components/images/context-hash.ts";
+import { buildContexts } from "../../components/images/plan.ts";
 import { ensureImage } from "../../components/images/ensure.ts";
 import { trustFiles } from "../../components/machine/trust.ts";
 import { BASE_IMAGE } from "../../components/manifest/schema.ts";
@@ -9,7 +10,7 @@ import { run, runAttached } from "../setup/exec.ts";
 import { projectRoot } from "../setup/project.ts";
 import { sum, tallyJUnit, type Tally } from "./report.ts";
 
-/** The images that bring their own tests: those whose Dockerfile has a stage `test`, which runs pytest. */
+/** The images that bring their own tests: those whose Dockerfile has a stage `test`, which runs them and writes a JUnit report to $JUNIT. */
 export function testedImages(components = join(projectRoot, "components")): string[] {
   return readdirSync(components).filter((name) => {
     const file = join(components, name, "image/Dockerfile");
@@ -19,7 +20,7 @@ export function testedImages(components = join(projectRoot, "components")): stri
 
 /**
  * Builds each image's `test` stage and runs it, as its own user and without a network.
- * @param reports folder for pytest's reports
+ * @param reports folder for their reports
  */
 export async function testImages(reports: string): Promise<Tally> {
   const names = testedImages();
@@ -41,10 +42,11 @@ async function testImage(name: string, reports: string): Promise<Tally> {
   console.log(`\nTests of components/${name}/image`);
   const context = join(projectRoot, "components", name, "image");
   const args = { BASE: BASE_IMAGE };
-  const image = `bottle-test-${name}:${contextHash(context, args)}`;
+  const { contexts, hash } = buildContexts(name);
+  const image = `bottle-test-${name}:${contextHash(context, hash === undefined ? args : { ...args, hash })}`;
   const trust = trustFiles(undefined, projectRoot).paths;
   try {
-    await ensureImage({ image, build: { context, target: "test", args, labels: { "bottle.project": "bottle", "bottle.test": "1" }, trust } });
+    await ensureImage({ image, build: { context, target: "test", args, labels: { "bottle.project": "bottle", "bottle.test": "1" }, contexts, trust } });
   } catch (error) {
     console.log(String((error as Error).message));
     return { passed: 0, failed: 1, skipped: [] };
@@ -54,7 +56,7 @@ async function testImage(name: string, reports: string): Promise<Tally> {
   mkdirSync(folder);
   chmodSync(folder, 0o777); // the image's own user writes into it
   const container = ["--rm", "--network", "none", "--label", "bottle.test=1", "--volume", `${folder}:/report`];
-  const report = ["--env", "JUNIT=/report/junit.xml", "--env", "PYTEST_ADDOPTS=--junit-xml=/report/junit.xml"];
+  const report = ["--env", "JUNIT=/report/junit.xml"];
   const code = await runAttached("docker", ["run", ...container, ...report, image]);
   const junit = join(folder, "junit.xml");
   const tally = existsSync(junit) ? tallyJUnit(readFileSync(junit, "utf8")) : { passed: 0, failed: 1, skipped: [] };

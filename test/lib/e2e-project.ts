@@ -16,6 +16,7 @@ export interface Manifest {
   agent?: Record<string, unknown>;
   network?: Record<string, unknown>;
   git?: Record<string, unknown>;
+  supervise?: boolean;
   trust?: Record<string, unknown>;
   images?: Record<string, unknown>;
 }

@@ -58,6 +58,7 @@ describe("the pack", () => {
 
 describe.each<[string, Config]>([
   ["with routes", withRoutes],
+  ["with supervise", { ...withRoutes, supervise: true }],
   ["without egress", withoutEgress],
   ["with Claude Code's own login", { agent: {} }],
   ["with a passed-through LLM", { network: { hosts: ["api.openai.com"] } }],

@@ -10,6 +10,7 @@ import { pipelockService } from "../../components/pipelock/service.ts";
 import { health, type ServiceSpec } from "../../components/service-spec.ts";
 import { stateFolder } from "../../components/state-folder.ts";
 import { networkSubnets } from "../../components/subnets.ts";
+import { superviseService } from "../../components/supervise/service.ts";
 import { identity, manifestOf, type Config } from "./fixtures.ts";
 
 const folder = stateFolder("/srv/project", identity.slug);
@@ -33,7 +34,7 @@ function agent(config: Config, more: Partial<AgentServiceInput> = {}): ServiceSp
 }
 
 const pipelock = (behindEgress: boolean) => pipelockService({ image: "pipelock:2.3.0", user, cpus: 2, folder, subnets, behindEgress });
-const egress = (tokenFolder: string | undefined) => egressService({ image: "bottle-egress:0123", user, cpus: 2, folder, subnets, tokenFolder, tokenVariables: ["GITHUB_TOKEN"] });
+const egress = (tokenFolder: string | undefined) => egressService({ image: "bottle-egress:0123", user, cpus: 2, folder, subnets, supervise: false, tokenFolder, tokenVariables: ["GITHUB_TOKEN"] });
 const gitGate = (config: Config, secrets: string, tokenVariables: readonly string[] = []) =>
   gitGateService({ image: "bottle-git-gate:0123", user, cpus: 2, git: manifestOf({ git: config }).git, folder, subnets, secrets, tokenVariables });
 const volumes = { home: { name: "b-home" }, workspace: { name: "b-workspace", labels: { "bottle.seed": "1" } } };
@@ -75,7 +76,7 @@ describe("the Compose file", () => {
 });
 
 describe("every service of a bottle", () => {
-  const services = [pipelock(true), pipelock(false), egress(undefined), egress("/run/x"), agent({}), gitGate({ upstreams: [{ url: "https://git.example.com/app.git" }] }, "/run/x/git-gate")];
+  const services = [pipelock(true), pipelock(false), egress(undefined), egress("/run/x"), agent({}), gitGate({ upstreams: [{ url: "https://git.example.com/app.git" }] }, "/run/x/git-gate"), superviseService({ image: "bottle-supervise:0123", user, folder, subnets })];
 
   it.each(services.map((service, index) => [service.name, index] as const))("%s (%i) has no more rights than it needs", (_, index) => {
     const { services: rendered } = parse(renderComposeFile({ identity, services: [services[index]!], networks, volumes })) as { services: Record<string, Record<string, unknown>> };
@@ -96,9 +97,9 @@ describe("every service of a bottle", () => {
     for (const key of ["ports", "privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "env_file", "secrets"]) expect(service).not.toHaveProperty(key);
   });
 
-  it("the agent writes to its volumes alone, git-gate to its mirrors and its evidence", () => {
+  it("the agent writes to its volumes alone, each sidecar to what is its own", () => {
     const writable = services.flatMap((service) => service.mounts.filter((mount) => !mount.readOnly).map((mount) => `${service.name} ${mount.kind} ${mount.target}`));
-    expect(writable).toEqual(["agent volume /home/agent", "agent volume /workspace", "git-gate bind /var/log/git-gate", "git-gate volume /srv/git"]);
+    expect([...new Set(writable)]).toEqual(["egress bind /var/log/egress", "agent volume /home/agent", "agent volume /workspace", "git-gate bind /var/log/git-gate", "git-gate volume /srv/git", "supervise bind /var/lib/supervise/requests"]);
   });
 
   it("the agent is on the internal network only, and nothing there is reached by Docker's DNS", () => {

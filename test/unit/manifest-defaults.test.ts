@@ -47,6 +47,7 @@ describe("defaults", () => {
           "pipelock": "ghcr.io/luckypipewrench/pipelock:2.3.0",
         },
         "network": {
+          "expired": [],
           "hosts": [],
           "packages": [],
           "pool": "10.192.0.0/12",
@@ -82,6 +83,7 @@ describe("defaults", () => {
           ],
         },
         "secrets": Map {},
+        "supervise": false,
         "trust": {},
       }
     `);

@@ -12,9 +12,9 @@ const aGlob = "write an absolute path such as /v1/messages, /v1/* (one segment) 
 describe("one fault", () => {
   it.each<[Config, string]>([
     // Keys and types
-    [{ agnt: {} }, 'bottle: unknown key "agnt"; known here: agent, network, git, trust, images'],
+    [{ agnt: {} }, 'bottle: unknown key "agnt"; known here: agent, network, git, supervise, trust, images'],
     [agent({ promt: "x" }), 'bottle:agent: unknown key "promt"; known here: preset, image, build, workspace, prompt, skills, env, inheritEnv, limits, filesystem, user, runtime, claude'],
-    [route({ metods: ["GET"] }), `${R}: unknown key "metods"; known here: name, host, scheme, port, methods, paths, query, websocket, inspect, private, auth`],
+    [route({ metods: ["GET"] }), `${R}: unknown key "metods"; known here: name, host, scheme, port, methods, paths, query, websocket, inspect, private, auth, expires`],
     [{ agent: null }, "bottle:agent: is empty; give a mapping"],
     [{ agent: "claude" }, "bottle:agent: is a string; give a mapping"],
     [network({ hosts: host }), "bottle:network.hosts: is a string; give a list"],

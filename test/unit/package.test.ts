@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { contextHash } from "../../components/images/context-hash.ts";
+import { buildContexts } from "../../components/images/plan.ts";
 import { projectRoot } from "../../scripts/setup/project.ts";
 import { installOffline, pack, packageName, remove, teamProject } from "../lib/consumer.ts";
 import { ok, run } from "../lib/run.ts";
@@ -25,7 +26,7 @@ describe("the package", () => {
     expect(manifest).toMatchObject({ name: packageName, license: "Apache-2.0" });
     expect(manifest).not.toHaveProperty("private");
     expect(packed.files).toEqual(expect.arrayContaining(["LICENSE", "README.md", "bottle.schema.json", "docs/manifest.md", "dist/components/index.js", "dist/components/index.d.ts", "dist/policies/PulumiPolicy.yaml", "dist/policies/index.js", "dist/policies/pack.js"]));
-    const odd = packed.files.filter((path) => /(^|\/)(node_modules|state|test|__pycache__|\.bottle)\//.test(path) || (/\.ts$/.test(path) && !/\.d\.ts$|\/image\//.test(path)));
+    const odd = packed.files.filter((path) => /(^|\/)(node_modules|state|test|__pycache__|\.bottle)\//.test(path) || (/\.ts$/.test(path) && !/\.d\.ts$|\/image\/|\/shared-modules\//.test(path)));
     expect(readFileSync(inside("dist/policies/index.js"), "utf8")).toMatch(/^import "\.\/pack\.js";$/m);
     expect(odd).toEqual([]);
   });
@@ -58,6 +59,13 @@ describe("the package", () => {
       expect(contextHash(inside("dist/components", name, "image"), {}), name).toBe(contextHash(join(projectRoot, "components", name, "image"), {}));
     }
   });
+
+  it("builds supervise from the same modules", async () => {
+    const script = `import { buildContexts } from ${JSON.stringify(inside("dist/components/images/plan.js"))}; console.log(JSON.stringify(buildContexts("supervise")));`;
+    const { contexts, hash } = JSON.parse(await ok(process.execPath, ["--input-type=module", "--eval", script])) as ReturnType<typeof buildContexts>;
+    expect(hash).toBe(buildContexts("supervise").hash);
+    expect(readdirSync(contexts!["components"]!).sort()).toEqual(["manifest", "subnets.ts", "supervise"]);
+  }, 60_000);
 
   it("finds the contexts by its own place", async () => {
     const script = `import { agentImage, egressImage } from ${JSON.stringify(inside("dist/components/images/plan.js"))};

@@ -95,7 +95,7 @@ export class EngineBottle implements Bottle {
     const shared = { folder, subnets, user, cpus: 2 };
     const services = [
       pipelockService({ ...shared, image: images.pipelock.image, behindEgress }),
-      ...(behindEgress ? [egressService({ ...shared, image: images.egress.image, tokenFolder: secrets("egress"), tokenVariables: [] })] : []),
+      ...(behindEgress ? [egressService({ ...shared, image: images.egress.image, supervise: false, tokenFolder: secrets("egress"), tokenVariables: [] })] : []),
       ...(images.gitGate ? [gitGateService({ ...shared, image: images.gitGate.image, git: manifest.git, secrets: secrets("git-gate"), tokenVariables: [] })] : []),
       agentService({
         ...{ manifest, image: workspaceImage, ...owner, folder, subnets, proxyService: behindEgress ? ("egress" as const) : ("pipelock" as const) },
@@ -139,6 +139,7 @@ export class EngineBottle implements Bottle {
     put(join(folder.pipelock.ca, "ca.pem"), pipelock.certificate);
     put(join(folder.egress.ca, "mitmproxy-ca.pem"), egress.key + egress.certificate);
     put(join(folder.egress.rules, "rules.yaml"), renderRules({ hosts, routes }));
+    ownedFolder(folder.egress.evidence, owner);
     put(join(folder.pipelock.config, "pipelock.yaml"), renderPipelockConfig({ guests: guestRange(this.subnets), hosts, routes }));
     if (manifest.git.upstreams.length > 0) {
       put(join(folder.gitGate.config, GATE_CONFIG), renderGateConfig(manifest.git, { knownHosts: {} }));

@@ -1,6 +1,7 @@
 """Refusals: one JSON form for all, which says what would have to change and who can change it."""
 
 import json
+import os
 from dataclasses import dataclass
 
 from .log import clip
@@ -10,6 +11,7 @@ from .rules.paths import normal_form
 HOW_TO_ASK = (
     "ask the human who runs this bottle to add the rule to its manifest (Pulumi.<stack>.yaml) and run `pulumi up`"
 )
+_MCP = "the MCP server `supervise` (http://supervise:8090/mcp)"
 
 _MESSAGES = {
     "host_not_allowed": "The host {host} is not allowed.",
@@ -29,6 +31,7 @@ _MESSAGES = {
     "method_override": "The request tries to override its method.",
     "bad_request": "The request is malformed.",
     "upstream_refused": "pipelock refused the connection to {host}.",
+    "content_refused": "pipelock refused what goes to or comes from {host}.",
     "upstream_unreachable": "{host} cannot be reached.",
     "upstream_timeout": "{host} did not answer in time.",
     "upstream_tls": "TLS with {host} failed.",
@@ -88,6 +91,7 @@ def body_of(reason: str, target: Target, detail: str | None = None) -> bytes:
         message = f"{message[:-1]}: {clip(detail)}."
     if reason == "token_missing":
         message += " It may be gone after a restart of the machine; `pulumi up` puts it back."
+    rule = _rule(reason, target)
     content = {
         "error": "refused by bottle",
         "reason": reason,
@@ -96,8 +100,8 @@ def body_of(reason: str, target: Target, detail: str | None = None) -> bytes:
         "method": target.method,
         "path": clip(target.path) if target.path else None,
         "message": message,
-        "rule": _rule(reason, target),
-        "how_to_ask": HOW_TO_ASK if reason != "token_missing" else "ask the human who runs this bottle to run `pulumi up`",
+        "rule": rule,
+        **_how_to_ask(reason, target, rule),
     }
     return json.dumps(content, indent=1).encode() + b"\n"
 
@@ -122,6 +126,30 @@ def raw_response(reason: str, target: Target, detail: str | None = None) -> byte
     return b"HTTP/1.1 %d Refused\r\n%s\r\n%s" % (status_of(reason), head, body)
 
 
+def _how_to_ask(reason: str, target: Target, rule: object) -> dict[str, object]:
+    """A sentence; where the bottle has supervise, also the tool and its arguments, but for the reason."""
+    if reason == "token_missing":
+        return {"how_to_ask": "ask the human who runs this bottle to run `pulumi up`"}
+    if os.environ.get("SUPERVISE") != "1":
+        return {"how_to_ask": HOW_TO_ASK}
+    if isinstance(rule, dict):
+        network = rule["bottle:network"]
+        ask = (
+            {"tool": "request_host", "arguments": {"host": target.host}}
+            if "hosts" in network
+            else {"tool": "request_route", "arguments": network["routes"][0]}
+        )
+    elif reason in ("upstream_refused", "content_refused") and target.host and is_host_name(target.host):
+        # What pipelock does not like of an allowed host it passes through unread, where a human agrees.
+        ask = {"tool": "request_host", "arguments": {"host": target.host, "inspect": False}}
+    else:
+        return {"how_to_ask": "no rule would allow this; change the request, or ask the human who runs this bottle"}
+    return {
+        "how_to_ask": f"call the tool {ask['tool']} of {_MCP} and say why; a human decides, and wait_for_answer tells",
+        "ask": ask,
+    }
+
+
 def _rule(reason: str, target: Target) -> object:
     """What the manifest would need under `config`, as narrow as this request."""
     if target.host is None or not is_host_name(target.host):
@@ -143,4 +171,5 @@ def _rule(reason: str, target: Target) -> object:
         route["paths"] = [clip(target.path)]
     if reason == "websocket_not_allowed":
         route["websocket"] = True
+        route["inspect"] = False
     return {"bottle:network": {"routes": [route]}}

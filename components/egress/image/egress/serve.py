@@ -18,6 +18,7 @@ CA = Path("/etc/bottle/ca/mitmproxy-ca.pem")
 TRUST = Path("/etc/bottle/trust/upstream.pem")
 TOKENS = Path("/run/tokens")
 STATUS = Path("/run/egress/status.json")
+EVIDENCE = Path("/var/log/egress")
 
 
 class StartError(Exception):
@@ -31,6 +32,11 @@ def serve() -> int:
     early: list[int] = []
     signal.signal(signal.SIGHUP, lambda number, frame: early.append(number))
     policy = Policy(RULES, TOKENS, STATUS)
+    try:
+        log.keep(EVIDENCE)
+    except OSError as error:
+        log.emit("start_failed", error=f"{EVIDENCE}: {error.strerror}; is it owned by uid {os.getuid()}?")
+        return 1
     try:
         policy.start()
         asyncio.run(_run(policy, started, early))

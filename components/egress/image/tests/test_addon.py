@@ -163,6 +163,55 @@ def test_a_refusal_says_which_rule_would_be_needed(egress):
     }
 
 
+@pytest.mark.parametrize(
+    ("url", "ask_"),
+    [
+        ("https://evil.com/", {"tool": "request_host", "arguments": {"host": "evil.com"}}),
+        ("https://api.example.com/v2", {"tool": "request_route", "arguments": {"host": "api.example.com", "methods": ["PUT"], "paths": ["/v2"]}}),
+    ],
+)
+def test_where_there_is_supervise_a_refusal_names_tool_and_arguments(egress, monkeypatch, url, ask_):
+    monkeypatch.setenv("SUPERVISE", "1")
+    content = ask(egress, url, "PUT").response.json()
+    assert content["ask"] == ask_ and ask_["tool"] in content["how_to_ask"]
+
+
+def test_what_no_rule_allows_cannot_be_asked_for(egress, monkeypatch):
+    monkeypatch.setenv("SUPERVISE", "1")
+    content = ask(egress, host="evil.com").response.json()
+    assert content["reason"] == "host_mismatch" and "ask" not in content and "no rule" in content["how_to_ask"]
+
+
+def blocked(egress, url, **headers):
+    flow = ask(egress, url)
+    flow.response = http.Response.make(403, b"blocked: dlp", {"x-pipelock-block-reason": "body_dlp"})
+    flow.response.headers.update(headers)
+    egress.responseheaders(flow)
+    egress.response(flow)
+    return flow
+
+
+def test_what_pipelock_refuses_of_content_reads_like_every_refusal(egress, monkeypatch):
+    monkeypatch.setenv("SUPERVISE", "1")
+    flow = blocked(egress, "https://scanned.example.com/x")
+    content = flow.response.json()
+    assert (flow.response.status_code, content["reason"], content["host"]) == (403, "content_refused", "scanned.example.com")
+    assert "body_dlp" in content["message"]
+    assert content["ask"] == {"tool": "request_host", "arguments": {"host": "scanned.example.com", "inspect": False}}
+
+
+@pytest.mark.parametrize(
+    ("url", "headers"),
+    [
+        ("https://api.example.com/v1/x", {}),  # passed through: pipelock cannot have said it
+        ("https://scanned.example.com/x", {"content-length": "900000"}),
+        ("https://scanned.example.com/x", {"x-pipelock-block-reason": "<b>"}),
+    ],
+)
+def test_a_server_cannot_speak_as_pipelock(egress, url, headers):
+    assert "x-bottle-refused" not in blocked(egress, url, **headers).response.headers
+
+
 def test_a_websocket_handshake_goes_on_and_is_watched(egress):
     key = [("Upgrade", "WebSocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "eA==")]
     flow = ask(egress, "https://api.example.com/live", headers=key)

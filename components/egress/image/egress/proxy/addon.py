@@ -25,6 +25,8 @@ from .live import Live
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _SIZE = re.compile(r"\d{1,6}")
+_BLOCK_REASON = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_BLOCK_BODY = 64 * 1024
 
 
 class Egress:
@@ -118,6 +120,7 @@ class Egress:
             return decision.reason, decision.detail
         exchange.rule = decision.rule
         exchange.websocket = facts.websocket
+        exchange.inspected = decision.inspect
         if decision.methods_held and headers.overrides_method(fields, query):
             return "method_override", None
         if facts.websocket and (fault := _websocket_fault(request)):
@@ -189,6 +192,10 @@ class Egress:
                 exchange.reason, exchange.detail = "upgrade_not_allowed", "the server switched protocols unasked"
                 flow.kill()
             return
+        if exchange.inspected and (blocked := _blocked(response)):
+            # pipelock's own answer, small and taken whole: response() puts ours in its place.
+            exchange.reason, exchange.detail = "content_refused", blocked
+            return
         response.stream = exchange.count_received
         # Hop by hop (RFC 9110 §7.6.1): whether the server keeps its connection says nothing about the agent's.
         if "connection" in response.headers or "keep-alive" in response.headers:
@@ -200,6 +207,8 @@ class Egress:
     def response(self, flow: http.HTTPFlow) -> None:
         """The response is complete, or a WebSocket begins."""
         exchange = Exchange.of(flow)
+        if exchange.reason == "content_refused":
+            refuse(flow, exchange.reason, exchange.detail)
         exchange.write(flow.response.status_code)
         if flow.response.status_code != 101:
             self._end(exchange)
@@ -226,6 +235,14 @@ class Egress:
             exchange.write_closed()
         exchange.write(None, "broken off")
         self._end(exchange)
+
+
+def _blocked(response: http.Response) -> str | None:
+    """pipelock's reason where it answered in the server's place. A server that says so itself only refuses itself."""
+    reason = response.headers.get("x-pipelock-block-reason", "")
+    length = response.headers.get("content-length", "")
+    short = _SIZE.fullmatch(length) and int(length) <= _BLOCK_BODY
+    return reason if response.status_code >= 400 and short and _BLOCK_REASON.fullmatch(reason) else None
 
 
 def _body_size(request: http.Request) -> int | None:

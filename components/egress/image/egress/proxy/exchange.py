@@ -39,7 +39,7 @@ class Conn:
 class Exchange:
     """One request and its answer."""
 
-    __slots__ = ("id", "conn", "started", "target", "rule", "reason", "detail", "sent", "received", "websocket", "entry", "logged")
+    __slots__ = ("id", "conn", "started", "target", "rule", "reason", "detail", "sent", "received", "websocket", "inspected", "entry", "logged")
 
     def __init__(self, conn: Conn, target: Target) -> None:
         self.id = next(_ids)
@@ -52,6 +52,7 @@ class Exchange:
         self.sent = 0
         self.received = 0
         self.websocket = False
+        self.inspected = False
         self.entry: Entry | None = None
         self.logged = False
 
