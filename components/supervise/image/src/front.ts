@@ -61,7 +61,9 @@ export function createFront(handle: Handler): Server {
   return server;
 }
 
-function headFault({ method, url, headers }: IncomingMessage): Fault | undefined {
+function headFault({ method, url, headers, headersDistinct }: IncomingMessage): Fault | undefined {
+  // Node shows the first of several (RFC 9112 §3.2 wants one).
+  if (headersDistinct["host"]?.length !== 1) return { status: 400, message: "exactly one Host is needed" };
   if (!hosts.has(headers.host ?? "")) return { status: 403, message: `this is ${SUPERVISE_NAME}:${SUPERVISE_PORT}; another Host is not answered` };
   if (headers.origin !== undefined && headers.origin !== ORIGIN) return { status: 403, message: "another Origin is not answered" };
   if (url !== "/mcp") return { status: 404, message: "there is /mcp and nothing else" };

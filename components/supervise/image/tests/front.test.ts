@@ -67,6 +67,16 @@ for (const [name, options, status] of cases) {
   });
 }
 
+test("two Hosts are not answered, whichever comes first", async () => {
+  for (const second of ["supervise:8090", "evil.example.com"]) {
+    const socket = connect(port, "127.0.0.1");
+    socket.end(`POST /mcp HTTP/1.1\r\nHost: supervise:8090\r\nHost: ${second}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`);
+    const [data] = (await once(socket, "data")) as [Buffer];
+    assert.match(data.toString(), /^HTTP\/1\.1 400 /);
+    socket.destroy();
+  }
+});
+
 test("a chunked body is cut off at the limit", async () => {
   const socket = connect(port, "127.0.0.1");
   socket.write("POST /mcp HTTP/1.1\r\nHost: supervise:8090\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
