@@ -9,6 +9,7 @@ import { credentials } from "./attempts/6-credentials.ts";
 import { git, savedWork } from "./attempts/7-git.ts";
 import { sidecars } from "./attempts/8-sidecars.ts";
 import { approval } from "./attempts/9-approval.ts";
+import { asking } from "./attempts/9-supervise.ts";
 import { ends, life } from "./attempts/10-life.ts";
 import { sidecarFaults } from "./faults/sidecars.ts";
 
@@ -23,6 +24,7 @@ export const allAttempts: readonly Attempt[] = [
   ...git,
   ...sidecars,
   ...approval,
+  ...asking,
   ...sidecarFaults,
   ...life,
   // After these there is no bottle any more.

@@ -173,15 +173,15 @@ export const around: Attempt[] = [
     class: 1,
     what: "a scan of the agent's own network, 14 addresses and the ports of databases, consoles and sidecars",
     source: sources.own,
-    must: "find the proxy's port 8080 and git-gate's 9418 alone",
+    must: "find the ports of proxy, git-gate and supervise alone: 8080, 9418, 8090",
     try: async (lab) => {
       const { gateway, addresses } = lab.bottle.subnets.internal;
       const base = gateway.replace(/\d+$/, "");
       const first = Number(gateway.split(".")[3]);
-      const ports = [22, 80, 443, 2375, 3000, 5000, 6379, 8000, 8080, 8081, 8443, 8765, 8888, 9000, 9090, 9418];
+      const ports = [22, 80, 443, 2375, 3000, 5000, 6379, 8000, 8080, 8081, 8090, 8443, 8765, 8888, 9000, 9090, 9418];
       const targets = Array.from({ length: 14 }, (_, place) => `${base}${first + place}`).filter((address) => address !== addresses["agent"]).flatMap((address) => ports.map((port) => [address, port] as const));
       const { reached } = await tcp(lab, targets, "");
-      const expected = [`${addresses["proxy"]}:8080`, ...(lab.gitUpstream === undefined ? [] : [`${addresses["git-gate"]}:9418`])];
+      const expected = [`${addresses["proxy"]}:8080`, ...(lab.gitUpstream === undefined ? [] : [`${addresses["git-gate"]}:9418`]), `${addresses["supervise"]}:8090`];
       const odd = reached.filter((each) => !expected.includes(each));
       const missing = expected.filter((each) => !reached.includes(each));
       if (missing.length > 0) throw new Error(`the scan does not see ${missing.join(", ")}`);

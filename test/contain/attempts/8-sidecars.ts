@@ -37,6 +37,15 @@ async function logBytes(container: string): Promise<number> {
   }
 }
 
+/** Bytes of what egress keeps as evidence on the host's disk. */
+function evidenceBytes({ state }: Bottle): number {
+  const folder = join(state, "evidence/egress");
+  return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+}
+
+/** 5 files of 16 MiB, as egress's evidence.py says. */
+const EVIDENCE_BOUND = 80 * 2 ** 20;
+
 /** 3 files of 10 MB, and the line that crosses the border. */
 const LOG_BOUND = 31 * 2 ** 20;
 const mib = (size: number): string => `${(size / 2 ** 20).toFixed(1)} MiB`;
@@ -240,13 +249,15 @@ print("opened", opened, "seen", sorted(seen))`;
     alone: true,
     what: "4,000 refused requests with 4 KB of path each",
     source: sources.logSize,
-    must: "be refused each; egress's log stays within its bound",
+    must: "be refused each; egress's log and evidence stay within their bounds",
     try: async (lab, marker) => {
       const before = await logBytes(lab.bottle.container(proxyOf(lab)));
       const { out } = await sh(lab.bottle, `curl -s -o /dev/null --max-time 100 -w '%{http_code}\\n' 'http://${names.unlisted}/${marker}/[1-4000]/${"p".repeat(4000)}' | sort | uniq -c`, { timeout: 120_000 });
       const after = await logBytes(lab.bottle.container(proxyOf(lab)));
       if (/ 200/.test(out)) return escaped(oneLine(out));
-      return after > LOG_BOUND ? escaped(`log of ${mib(after)}`) : held(`${oneLine(out)}; log ${mib(before)} → ${mib(after)}`);
+      const evidence = evidenceBytes(lab.bottle);
+      if (evidence > EVIDENCE_BOUND) return escaped(`evidence of ${mib(evidence)}`);
+      return after > LOG_BOUND ? escaped(`log of ${mib(after)}`) : held(`${oneLine(out)}; log ${mib(before)} → ${mib(after)}; evidence ${mib(evidence)}`);
     },
   },
   {

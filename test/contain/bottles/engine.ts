@@ -22,13 +22,14 @@ import { GATE_CONFIG, renderGateConfig } from "../../../components/git-gate/conf
 import { gitGateService, MIRRORS } from "../../../components/git-gate/service.ts";
 import { identify, type Identity } from "../../../components/identity.ts";
 import { ensureImage } from "../../../components/images/ensure.ts";
-import { agentImage, egressImage, gitGateImage, pipelockImage } from "../../../components/images/plan.ts";
+import { agentImage, egressImage, gitGateImage, pipelockImage, superviseImage } from "../../../components/images/plan.ts";
 import { memoryFolder } from "../../../components/machine/secrets.ts";
 import { trustFiles } from "../../../components/machine/trust.ts";
 import { readManifest, type Manifest } from "../../../components/manifest/manifest.ts";
 import { networkName } from "../../../components/networks.ts";
 import { renderPipelockConfig } from "../../../components/pipelock/config.ts";
 import { pipelockService } from "../../../components/pipelock/service.ts";
+import { superviseService } from "../../../components/supervise/service.ts";
 import { stateFolder, type StateFolder } from "../../../components/state-folder.ts";
 import { bottleSubnet, guestRange, networkRoles, networkSubnets } from "../../../components/subnets.ts";
 import type { Manifest as Config } from "../../lib/e2e-project.ts";
@@ -78,9 +79,9 @@ export class EngineBottle implements Bottle {
     const manifest = readManifest({ ...config });
     const folder = stateFolder(project, identity.slug);
     const plan = { manifest, identity, project, trust: trustFiles(undefined, project).paths };
-    const images = { agent: agentImage(plan), egress: egressImage(plan), pipelock: pipelockImage(plan), gitGate: manifest.git.upstreams.length > 0 ? gitGateImage(plan, owner) : undefined };
-    const behindEgress = needsEgress(manifest.network);
-    for (const request of [images.agent, images.pipelock, ...(behindEgress ? [images.egress] : []), ...(images.gitGate ? [images.gitGate] : [])]) await ensureImage(request);
+    const images = { agent: agentImage(plan), egress: egressImage(plan), pipelock: pipelockImage(plan), gitGate: manifest.git.upstreams.length > 0 ? gitGateImage(plan, owner) : undefined, supervise: manifest.supervise ? superviseImage(plan) : undefined };
+    const behindEgress = needsEgress({ ...manifest.network, supervise: manifest.supervise });
+    for (const request of [images.agent, images.pipelock, ...(behindEgress ? [images.egress] : []), ...[images.gitGate, images.supervise].filter((request) => request !== undefined)]) await ensureImage(request);
     const workspaceImage = `${identity.composeProject}-workspace:contain`;
     await buildWorkspaceImage({ image: workspaceImage, agentImage: images.agent.image, source: manifest.agent.workspace.path, ...owner, labels: identity.labels });
     this.#saveWork = renderSaveWork({ identity, image: workspaceImage, ...owner });
@@ -95,8 +96,9 @@ export class EngineBottle implements Bottle {
     const shared = { folder, subnets, user, cpus: 2 };
     const services = [
       pipelockService({ ...shared, image: images.pipelock.image, behindEgress }),
-      ...(behindEgress ? [egressService({ ...shared, image: images.egress.image, supervise: false, tokenFolder: secrets("egress"), tokenVariables: [] })] : []),
+      ...(behindEgress ? [egressService({ ...shared, image: images.egress.image, supervise: manifest.supervise, tokenFolder: secrets("egress"), tokenVariables: [] })] : []),
       ...(images.gitGate ? [gitGateService({ ...shared, image: images.gitGate.image, git: manifest.git, secrets: secrets("git-gate"), tokenVariables: [] })] : []),
+      ...(images.supervise ? [superviseService({ image: images.supervise.image, user, folder, subnets })] : []),
       agentService({
         ...{ manifest, image: workspaceImage, ...owner, folder, subnets, proxyService: behindEgress ? ("egress" as const) : ("pipelock" as const) },
         limits: { ...manifest.agent.limits, cpus: manifest.agent.limits.cpus ?? 2 },
@@ -145,6 +147,7 @@ export class EngineBottle implements Bottle {
       put(join(folder.gitGate.config, GATE_CONFIG), renderGateConfig(manifest.git, { knownHosts: {} }));
       ownedFolder(folder.gitGate.evidence, owner);
     }
+    for (const path of [folder.supervise.requests, folder.supervise.answers, folder.gitGate.config, folder.gitGate.evidence]) ownedFolder(path, owner);
     const extra = trustFiles(manifest.trust.caFiles, this.project).paths.map((path) => readFileSync(path, "utf8"));
     const bundle = (...certificates: string[]) => [...rootCertificates, ...extra, ...certificates].map((pem) => `${pem.trim()}\n`).join("");
     put(join(folder.pipelock.trust, "upstream.pem"), bundle());

@@ -16,7 +16,7 @@ export interface ManifestInput {
   readonly trust: { caFiles: string[] };
 }
 
-/** Everything that a bottle can have: hosts of each kind, routes of each kind, credentials, a workspace. */
+/** Everything that a bottle can have: hosts of each kind, routes of each kind, credentials, a workspace, a place to ask. */
 export function fullManifest({ port, runtime, workspace, gitUpstream, trust }: ManifestInput): Manifest {
   return {
     agent: { preset: "claude", claude: { login: "api-key" }, workspace: { path: workspace }, runtime, limits: { memory: "1g", pids: 512 } },
@@ -29,6 +29,7 @@ export function fullManifest({ port, runtime, workspace, gitUpstream, trust }: M
       ],
     },
     ...(gitUpstream !== undefined && { git: { upstreams: [{ name: "work", url: `file://${gitUpstream}`, push: { branches: ["agent/**"] } }] } }),
+    supervise: true,
     trust,
   };
 }

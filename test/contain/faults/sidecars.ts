@@ -12,7 +12,7 @@ import { sources } from "../sources.ts";
 import { ok, run, until } from "../../lib/run.ts";
 import { tryToReach } from "./reach.ts";
 
-const services = ["egress", "pipelock", "git-gate"] as const;
+const services = ["egress", "pipelock", "git-gate", "supervise"] as const;
 type Service = (typeof services)[number];
 
 /** What a fault does; returns what mends it. */
@@ -128,6 +128,7 @@ const forService = (service: Service, kind: string): Attempt => ({
     }
     await stillWorks(lab.bottle);
     if (service === "git-gate") await until("git-gate serves again", async () => (await sh(lab.bottle, `timeout 10 git ls-remote ${gateUrl(lab)} HEAD`)).code === 0, 40_000);
+    if (service === "supervise") await until("supervise answers again", async () => (await sh(lab.bottle, "curl -fsS --max-time 3 http://supervise:8090/healthz")).code === 0, 40_000);
     const after = await tryToReach(lab, lab.bottle, marker);
     return after.held ? { ...meanwhile, seen: `meanwhile ${meanwhile.seen}; afterwards ${after.seen}` } : after;
   },
