@@ -10,6 +10,11 @@ export async function runningContainer(project: string, service: string): Promis
   return stdout.split("\n").find(Boolean);
 }
 
+/** `healthy`, `unhealthy` or `starting`; empty where the container has no health check, or is not there. */
+export async function containerHealth(container: string): Promise<string> {
+  return (await run("docker", ["inspect", "--format", "{{if .State.Health}}{{.State.Health.Status}}{{end}}", container])).stdout.trim();
+}
+
 /**
  * Asks until the answer is there.
  *

@@ -4,7 +4,7 @@
 import { compareContainers, type ComposeDocument } from "../drift/containers.ts";
 import { lookAtContainers } from "../drift/look.ts";
 import { run } from "../machine/run.ts";
-import { poll } from "./container.ts";
+import { containerHealth, poll } from "./container.ts";
 
 /** Milliseconds in which a container that was paused must answer: two rounds of health checks. */
 const RECOVERY_TIMEOUT = 12_000;
@@ -16,7 +16,7 @@ export async function mendContainers(compose: readonly string[], project: string
     if (kind === "paused") {
       await run("docker", ["unpause", container!]);
       // Questions that went unanswered while it was paused count against it; the next answer clears it.
-      const fine = await poll(async () => ((await health(container!)) === "unhealthy" ? undefined : true), RECOVERY_TIMEOUT, 500);
+      const fine = await poll(async () => ((await containerHealth(container!)) === "unhealthy" ? undefined : true), RECOVERY_TIMEOUT, 500);
       if (fine === undefined) await restart(container!);
     }
     if (kind === "unhealthy") await restart(container!);
@@ -35,10 +35,6 @@ export async function mendContainers(compose: readonly string[], project: string
 
 async function restart(container: string): Promise<void> {
   await run("docker", ["restart", "--timeout", "2", container]);
-}
-
-async function health(container: string): Promise<string> {
-  return (await run("docker", ["inspect", "--format", "{{if .State.Health}}{{.State.Health.Status}}{{end}}", container])).stdout.trim();
 }
 
 /** Compose's hash of each service of the file. */

@@ -1,5 +1,5 @@
 // How scripts on the host act on the running git-gate.
-import { poll } from "../compose/container.ts";
+import { containerHealth, poll } from "../compose/container.ts";
 import { run } from "../machine/run.ts";
 import { REVISION_FILE } from "../machine/secrets.ts";
 import { gatePaths } from "./config.ts";
@@ -9,7 +9,7 @@ const RESTART_TIMEOUT = 20_000;
 /** Restarts git-gate, which mounts its folders anew, and waits until it serves. */
 export async function restartGate(container: string): Promise<void> {
   await run("docker", ["restart", "--timeout", "2", container]);
-  const healthy = await poll(async () => ((await run("docker", ["inspect", "--format", "{{.State.Health.Status}}", container])).stdout.trim() === "healthy" ? true : undefined), RESTART_TIMEOUT);
+  const healthy = await poll(async () => ((await containerHealth(container)) === "healthy" ? true : undefined), RESTART_TIMEOUT);
   if (healthy === undefined) throw new Error("git-gate did not come back after a restart; look at its log (docker logs) and run `pulumi up` again");
 }
 

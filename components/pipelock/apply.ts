@@ -3,7 +3,7 @@
 // pipelock's own log; a configuration that pipelock refuses never stays.
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { poll, runningContainer } from "../compose/container.ts";
+import { containerHealth, poll, runningContainer } from "../compose/container.ts";
 import { candidateName, replaceChecked } from "../files/live-file.ts";
 import { ownedFile } from "../files/owned-files.ts";
 import { input, main, owner, setting } from "../files/script-io.ts";
@@ -57,12 +57,8 @@ async function putInForce(container: string, config: string): Promise<boolean> {
 
   const restarted = new Date().toISOString();
   await run("docker", ["restart", "--timeout", "2", container]);
-  const started = await poll(async () => ((await logs(container, restarted)).includes(hash) && (await healthy(container)) ? true : undefined), RESTART_TIMEOUT);
+  const started = await poll(async () => ((await logs(container, restarted)).includes(hash) && (await containerHealth(container)) === "healthy" ? true : undefined), RESTART_TIMEOUT);
   return started === true;
-}
-
-async function healthy(container: string): Promise<boolean> {
-  return (await run("docker", ["inspect", "--format", "{{.State.Health.Status}}", container])).stdout.trim() === "healthy";
 }
 
 async function logs(container: string, since: string): Promise<string> {
