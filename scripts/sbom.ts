@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ensureImage } from "../components/images/ensure.ts";
-import { agentImage, egressImage, gitGateImage, pipelockImage } from "../components/images/plan.ts";
+import { agentImage, egressImage, gitGateImage, pipelockImage, superviseImage } from "../components/images/plan.ts";
 import { trustFiles } from "../components/machine/trust.ts";
 import { readManifest } from "../components/manifest/manifest.ts";
 import { cycloneDx } from "./sbom/cyclonedx.ts";
@@ -32,7 +32,7 @@ if (positionals.length === 0) {
 async function ourImages(): Promise<Record<string, string>> {
   const manifest = readManifest({});
   const input = { manifest, project: projectRoot, trust: trustFiles(undefined, projectRoot).paths, identity: { composeProject: "", stack: "", project: "", slug: "", instance: "", labels: { "bottle.project": "", "bottle.stack": "", "bottle.instance": "" } } };
-  const requests = { "agent-claude": agentImage(input), egress: egressImage(input), "git-gate": gitGateImage(input, { uid: 1000, gid: 1000 }), pipelock: pipelockImage(input) };
+  const requests = { "agent-claude": agentImage(input), egress: egressImage(input), "git-gate": gitGateImage(input, { uid: 1000, gid: 1000 }), supervise: superviseImage(input), pipelock: pipelockImage(input) };
   for (const request of Object.values(requests)) await ensureImage(request);
   return Object.fromEntries(Object.entries(requests).map(([name, { image }]) => [name, image]));
 }

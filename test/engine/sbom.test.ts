@@ -1,10 +1,16 @@
 // What is in images, read from the engine's own store.
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { expect, test } from "vitest";
+import { identify } from "../../components/identity.ts";
+import { ensureImage } from "../../components/images/ensure.ts";
+import { superviseImage } from "../../components/images/plan.ts";
+import { trustFiles } from "../../components/machine/trust.ts";
+import { readManifest } from "../../components/manifest/manifest.ts";
 import { BASE_IMAGE, PIPELOCK_IMAGE } from "../../components/manifest/schema.ts";
 import { readComponents } from "../../scripts/sbom/components.ts";
 import { withFiles } from "../../scripts/sbom/filesystem.ts";
+import { projectRoot } from "../../scripts/setup/project.ts";
 import { describeWith } from "../lib/parts.ts";
 import { ok } from "../lib/run.ts";
 
@@ -23,6 +29,16 @@ describeWith(["engine", "base", "pipelock"], "an image's components", () => {
     const found = await withFiles(PIPELOCK_IMAGE, readComponents);
     expect(found.map(({ name }) => name)).toEqual(expect.arrayContaining(["github.com/luckyPipewrench/pipelock", "stdlib"]));
   });
+
+  test("are the packages that supervise's one file is bundled from, as its lock file has them", async () => {
+    const request = superviseImage({ manifest: readManifest({}), identity: identify("file:///sbom", "organization", "bottle", "sbom"), project: projectRoot, trust: trustFiles(undefined, projectRoot).paths });
+    await ensureImage(request);
+    const { packages } = JSON.parse(readFileSync(new URL("../../components/supervise/image/package-lock.json", import.meta.url), "utf8")) as { packages: Record<string, { version: string; dev?: boolean }> };
+    const locked = Object.entries(packages).filter(([, { dev }]) => !dev).map(([path, { version }]) => `${path.replace(/^.*node_modules\//, "")}@${version}`);
+    const found = (await withFiles(request.image, readComponents)).filter(({ purl }) => purl?.startsWith("pkg:npm/")).map(({ name, version }) => `${name}@${version}`);
+    expect(found.map((each) => each.replace(/@[^@]*$/, ""))).toEqual(expect.arrayContaining(["@modelcontextprotocol/sdk", "tldts", "yaml", "zod"]));
+    expect(locked).toEqual(expect.arrayContaining(found));
+  }, 600_000);
 
   test("leave neither container nor files behind, also where an image is not there", async () => {
     const before = scratch();
