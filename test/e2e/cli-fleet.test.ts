@@ -1,4 +1,4 @@
-// Several bottles side by side, brought up and taken away by one command. (Ten: `npm run bench -- --only approve`.)
+// Ten bottles side by side, brought up and taken away by one command: as many networks as Docker's own pools hold at all.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { bottle } from "../lib/e2e-cli.ts";
 import { containers, engineObjects, execIn } from "../lib/e2e-engine.ts";
@@ -7,7 +7,7 @@ import { describeWith } from "../lib/parts.ts";
 import { ok } from "../lib/run.ts";
 
 describeWith(["engine", "base", "pipelock", "pulumi"], "bottles side by side", () => {
-  const names = ["side-a", "side-b", "side-c"];
+  const names = Array.from({ length: 10 }, (_, index) => `side-${index}`);
   let project: ScratchProject;
   let stacks: Stack[];
 
@@ -24,18 +24,28 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "bottles side by side", (
     const { stdout } = await bottle(project, ["ls", "--json"]);
     const own = (JSON.parse(stdout) as { stack: string; health: string; project?: string }[]).filter((each) => each.project === project.folder);
     expect(own.map(({ stack, health }) => `${stack} ${health}`)).toEqual(names.map((name) => `${name} healthy`));
-    const address = async (stack: Stack) => (await ok("docker", ["inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", (await containers(stack.identity.instance))["pipelock"]!.id])).trim().split(" ");
-    const reach = async (from: Stack, host: string) => (await execIn((await containers(from.identity.instance))["agent"]!.id, `timeout 3 bash -c 'exec 3<>/dev/tcp/${host}/8080'`)).code === 0;
-    expect(await reach(stacks[0]!, "proxy")).toBe(true);
-    for (const other of await address(stacks[1]!)) expect(await reach(stacks[0]!, other), other).toBe(false);
+    const boxes = await Promise.all(stacks.map(async (stack) => {
+      const { agent, pipelock } = await containers(stack.identity.instance);
+      await ok("docker", ["exec", "-d", agent!.id, "perl", "-MIO::Socket::INET", "-e", "$s = IO::Socket::INET->new(LocalPort => 7000, Listen => 50) or die; while ($c = $s->accept) { close $c }"]);
+      const addresses = async (id: string) => (await ok("docker", ["inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", id])).trim().split(" ");
+      return { agent: agent!.id, own: (await addresses(agent!.id)).map((address) => `${address}/7000`), proxy: (await addresses(pipelock!.id)).map((address) => `${address}/8080`) };
+    }));
+    expect(new Set(boxes.flatMap(({ own, proxy }) => [...own, ...proxy])).size).toBe(30);
+    // All tried at once, as a scan would.
+    const reached = async (from: string, targets: readonly string[]) =>
+      (await execIn(from, targets.map((target) => `(timeout 3 bash -c 'exec 3<>/dev/tcp/${target}' 2>/dev/null && echo ${target}) &`).join("\n") + "\nwait")).stdout.split("\n").filter(Boolean).sort();
+    for (const box of boxes) {
+      const others = boxes.filter((other) => other !== box).flatMap(({ own, proxy }) => [...own, ...proxy]);
+      expect(await reached(box.agent, ["proxy/8080", ...box.own, ...others])).toEqual([...box.own, "proxy/8080"].sort());
+    }
   });
 
   test("one that fails does not keep the others; each failure is told", async () => {
-    project.register("side-d", { network: { hosts: ["*"] } });
-    const up = await bottle(project, ["up", "side-a", "side-d"]);
+    project.register("side-x", { network: { hosts: ["*"] } });
+    const up = await bottle(project, ["up", "side-0", "side-x"]);
     expect(up.code).toBe(1);
-    expect(up.stderr).toMatch(/1 of 2 failed:\n {2}- side-d: [\s\S]*bottle:network\.hosts\[0\]/);
-    expect((await bottle(project, ["down", "side-a"])).stderr).toContain("Add --yes");
+    expect(up.stderr).toMatch(/1 of 2 failed:\n {2}- side-x: [\s\S]*bottle:network\.hosts\[0\]/);
+    expect((await bottle(project, ["down", "side-0"])).stderr).toContain("Add --yes");
   });
 
   test("all go at once", async () => {
