@@ -11,6 +11,7 @@ import { stateFolder } from "../state-folder.ts";
 import { findEngine, type Engine } from "./engine.ts";
 import { gitSecretFolder, lookAtGitFiles, type GitFiles } from "./git-files.ts";
 import { packageHosts, type PackageHosts } from "./packages.ts";
+import { mountFaults } from "./mounted.ts";
 import { machineFaults } from "./preflight.ts";
 import { memoryFolder, secretRevision } from "./secrets.ts";
 import { trustFiles, type TrustFiles } from "./trust.ts";
@@ -83,7 +84,7 @@ export async function lookAtMachine(project: string, identity: Identity, manifes
     sidecarUser: sidecarUser(),
     agentUser: agentUser(project, manifest),
     cpus: Math.min(DEFAULT_CPUS, availableParallelism()),
-    faults: [...faults, ...git.faults, ...found],
+    faults: [...faults, ...git.faults, ...mountFaults(project, manifest, trust.paths, process.env), ...found],
   };
 }
 
