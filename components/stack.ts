@@ -4,7 +4,7 @@ import { identify, type Identity } from "./identity.ts";
 import { backendUrl } from "./machine/backend.ts";
 import { lookAtMachine, type Machine } from "./machine/machine.ts";
 import { removeStrays } from "./machine/strays.ts";
-import { readManifest, type Manifest } from "./manifest/manifest.ts";
+import { configValue, readManifest, type Manifest } from "./manifest/manifest.ts";
 import { stateFolder } from "./state-folder.ts";
 
 /** Everything {@link Bottle} is made from. */
@@ -59,16 +59,8 @@ function stackConfig(): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(pulumi.runtime.allConfig())
       .filter(([key]) => key.startsWith(`${NAMESPACE}:`))
-      .map(([key, value]) => [key.slice(NAMESPACE.length + 1), parseValue(value as string)]),
+      .map(([key, value]) => [key.slice(NAMESPACE.length + 1), configValue(value as string)]),
   );
-}
-
-function parseValue(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text; // a plain string; the schema says what it should be
-  }
 }
 
 /** Pulumi hands a nested `secure:` value over as plain text and marks the whole key; not in its types. */

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { applyPatch, createTwoFilesPatch, diffLines, structuredPatch } from "diff";
 import { isMap, isScalar, isSeq, parseDocument, Scalar, visit, YAMLMap, YAMLSeq, type Document, type Node, type ToStringOptions } from "yaml";
 import { normalizeGit } from "../../components/manifest/git.ts";
-import { readManifest } from "../../components/manifest/manifest.ts";
+import { configValue, readManifest } from "../../components/manifest/manifest.ts";
 import { manifestSchema } from "../../components/manifest/schema.ts";
 import type { Change } from "./request.ts";
 
@@ -155,7 +155,7 @@ export function checkManifest(text: string, name: string): void {
 export function configOf(document: Document): Record<string, unknown> {
   const { config } = (document.toJSON() ?? {}) as { config?: Record<string, unknown> | null };
   const own = Object.entries(config ?? {}).filter(([key]) => key.startsWith("bottle:"));
-  return Object.fromEntries(own.map(([key, value]) => [key.slice("bottle:".length), withoutSecrets(value)]));
+  return Object.fromEntries(own.map(([key, value]) => [key.slice("bottle:".length), typeof value === "string" ? configValue(value) : withoutSecrets(value)]));
 }
 
 function withoutSecrets(value: unknown): unknown {

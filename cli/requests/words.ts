@@ -15,7 +15,7 @@ export function inWords(asked: Change): string[] {
       return [
         `${change.methods?.map((method) => plain(method)).join(", ") ?? "ANY method"} on ${hostWords(change.host)} by ${change.scheme ?? "https"}${port}`,
         change.paths ? `paths: ${change.paths.map((path) => plain(path)).join("  ")}` : "ANY path",
-        ...(change.auth ? [`with your ${plain(change.auth.variable)} put on: the agent acts there as you`] : []),
+        ...(change.auth ? [`with your ${plain(change.auth.variable)} put on: whoever answers there gets it, and the agent acts there as you`] : []),
       ];
     }
     case "git-upstream":

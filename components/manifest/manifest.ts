@@ -21,6 +21,18 @@ export class ManifestError extends Error {
 }
 
 /**
+ * A value of stack config from its text: Pulumi keeps every scalar as text (it writes `true` back as `"true"`) and hands objects
+ * over as JSON. What is neither stays text, for the schema to say what it should be.
+ */
+export function configValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/**
  * Checks stack config and fills in what it leaves out.
  *
  * @param config values of the `bottle:` keys, by key without the prefix.

@@ -51,6 +51,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "a bottle whose agent may
     expect(Object.keys(before).sort()).toEqual(["agent", "egress", "pipelock", "supervise"]);
     const { stdout } = await execIn(before["agent"]!.name, "cat ~/.claude.json");
     expect(JSON.parse(stdout)).toMatchObject({ mcpServers: { supervise: { type: "http", url: "http://supervise:8090/mcp" } } });
+    expect((await execIn(before["agent"]!.name, "claude mcp list", { timeout: 60_000 })).stdout).toMatch(/supervise: .*Connected/);
     const { code, output } = await stack.pulumi("preview", "--expect-no-changes");
     expect(code, output).toBe(0);
   });

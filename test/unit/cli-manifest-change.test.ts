@@ -67,6 +67,12 @@ describe("a change of the manifest", () => {
     expect(change({ kind: "host", change: { host: "b.example.com" } }, undefined, text).text).toContain("secure: v1:xyz");
   });
 
+  it("reads scalars as Pulumi writes them back", () => {
+    const text = 'config:\n  bottle:supervise: "true"\n  bottle:network: {hosts: [a.example.com]}\n';
+    expect(change({ kind: "host", change: { host: "b.example.com" } }, undefined, text).text).toContain("[a.example.com, b.example.com]");
+    expect(() => change({ kind: "host", change: { host: "b.example.com" } }, undefined, text.replace("true", "maybe"))).toThrow(/bottle:supervise: is a string/);
+  });
+
   it("knows the grants that have ended", () => {
     expect(endedGrants(manifest)).toEqual(["old.example.com (ended 2020-01-01T00:00:00Z)"]);
   });
