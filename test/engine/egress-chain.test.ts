@@ -44,6 +44,7 @@ routes:
   - {name: passed, host: passed.test, port: ${port}}
   - {name: scanned, host: scanned.test, port: ${port}, inspect: true}
   - {name: private, host: private.test, port: ${port}}
+  - {name: unknown, host: unknown.test, port: ${port}}
   - {name: unlisted, host: unlisted.test, port: ${port}}
   - {name: passed-plain, host: passed.test, scheme: http, port: ${upstream.httpPort}}
   - {name: scanned-plain, host: scanned.test, scheme: http, port: ${upstream.httpPort}, inspect: true}
@@ -88,12 +89,36 @@ routes:
     stream.destroy();
   });
 
+  test("a name that nobody knows is no refusal", async () => {
+    const stream = await opened("unknown.test");
+    const answer = await ask(stream, head("GET", "/", authority("unknown.test")));
+    expect({ status: answer.status, reason: answer.headers["x-bottle-refused"] }).toEqual({ status: 502, reason: "upstream_unreachable" });
+    expect((JSON.parse(answer.body) as { message: string }).message).toContain("cannot resolve its name");
+    stream.destroy();
+  });
+
+  const secret = `AKIA${"IOSFODNN7EXAMPLE"}`; // taken for an AWS key by pipelock's default patterns
+  const form = { "Content-Type": "application/x-www-form-urlencoded" };
+  test.each<[string, string, () => string, string]>([
+    ["in a body", "https", () => head("POST", "/sink", authority("scanned.test"), { ...form, "Content-Length": String(secret.length + 2) }) + `k=${secret}`, "AWS"],
+    ["in a URL", "https", () => head("GET", `/x?k=${secret}`, authority("scanned.test")), "AWS"],
+    ["in a header", "https", () => head("GET", "/x", authority("scanned.test"), { Cookie: `k=${secret}` }), "header contains secret"],
+    ["that is too large", "https", () => head("GET", `/bytes?n=${9 * 2 ** 20}`, authority("scanned.test")), "too large"],
+    ["in a body over plain HTTP", "http", () => head("POST", `http://scanned.test:${upstream.httpPort}/sink`, `scanned.test:${upstream.httpPort}`, { ...form, "Content-Length": String(secret.length + 2) }) + `k=${secret}`, "AWS"],
+  ])("what pipelock refuses of content reads like every refusal: %s", async (_, scheme, request, words) => {
+    const stream = scheme === "https" ? await opened("scanned.test") : await open(egress.address);
+    const answer = await ask(stream, request());
+    stream.destroy();
+    expect({ status: answer.status, reason: answer.headers["x-bottle-refused"] }, answer.body).toEqual({ status: 403, reason: "content_refused" });
+    expect((JSON.parse(answer.body) as { message: string }).message).toContain(words);
+    expect(answer.body).not.toContain(secret);
+  });
+
   test("plain HTTP: pipelock reads what it inspects and nothing of what is passed through, however large", async () => {
     const size = 12 * 2 ** 20; // more than pipelock would hold
     const answers = new Map<string, { status: number; bytes: number }>();
     for (const host of ["passed.test", "scanned.test"]) {
       const stream = await open(egress.address);
-      const secret = `AKIA${"IOSFODNN7EXAMPLE"}`; // taken for an AWS key by pipelock's default patterns
       const answer = await ask(stream, head("GET", `http://${host}:${upstream.httpPort}/bytes?n=${size}&k=${secret}`, `${host}:${upstream.httpPort}`));
       answers.set(host, { status: answer.status, bytes: answer.body.length });
       stream.destroy();
@@ -125,11 +150,11 @@ function pipelockConfig(allowed: string): string {
   return `version: 1
 mode: strict
 enforce: true
-api_allowlist: [passed.test, scanned.test, private.test]
+api_allowlist: [passed.test, scanned.test, private.test, unknown.test]
 fetch_proxy: {listen: "0.0.0.0:8080", timeout_seconds: 60, monitoring: {max_requests_per_minute: 60000}}
 forward_proxy: {enabled: true}
 tls_interception: {enabled: true, ca_cert: /etc/pipelock/ca.pem, ca_key: /etc/pipelock/ca-key.pem, passthrough_domains: [passed.test], max_response_bytes: 8388608}
-request_body_scanning: {enabled: true, action: block, scan_headers: true, header_mode: sensitive, sensitive_headers: [authorization]}
+request_body_scanning: {enabled: true, action: block, scan_headers: true, header_mode: sensitive, sensitive_headers: [authorization, cookie]}
 dlp: {include_defaults: true, scan_env: false}
 ssrf: {ip_allowlist: ["${allowed}"]}
 logging: {format: json, output: stdout}

@@ -139,7 +139,7 @@ def _how_to_ask(reason: str, target: Target, rule: object) -> dict[str, object]:
             if "hosts" in network
             else {"tool": "request_route", "arguments": network["routes"][0]}
         )
-    elif reason in ("upstream_refused", "content_refused") and target.host and is_host_name(target.host):
+    elif reason == "content_refused" and target.host and is_host_name(target.host):
         # What pipelock does not like of an allowed host it passes through unread, where a human agrees.
         ask = {"tool": "request_host", "arguments": {"host": target.host, "inspect": False}}
     else:

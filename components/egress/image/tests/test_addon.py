@@ -182,34 +182,50 @@ def test_what_no_rule_allows_cannot_be_asked_for(egress, monkeypatch):
     assert content["reason"] == "host_mismatch" and "ask" not in content and "no rule" in content["how_to_ask"]
 
 
-def blocked(egress, url, **headers):
+BLOCKED = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff", "date": "Wed, 25 Nov 2026 08:00:00 GMT"}
+
+
+def answered(egress, url, body=b"blocked: request body contains secret: AWS Access Key\n", status=403, **headers):
     flow = ask(egress, url)
-    flow.response = http.Response.make(403, b"blocked: dlp", {"x-pipelock-block-reason": "body_dlp"})
-    flow.response.headers.update(headers)
+    flow.response = http.Response.make(status, body, {**BLOCKED, **{name.replace("_", "-"): value for name, value in headers.items()}})
     egress.responseheaders(flow)
-    egress.response(flow)
+    if not flow.response.stream:
+        egress.response(flow)
     return flow
 
 
-def test_what_pipelock_refuses_of_content_reads_like_every_refusal(egress, monkeypatch):
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"blocked: request body contains secret: AWS Access Key\n", "request body contains secret: AWS Access Key"),
+        (b"blocked: response too large for scanning\n", "response too large for scanning"),
+        (b"authority mismatch: blocked\n", "authority mismatch"),
+    ],
+)
+def test_what_pipelock_refuses_of_content_reads_like_every_refusal(egress, monkeypatch, body, said):
     monkeypatch.setenv("SUPERVISE", "1")
-    flow = blocked(egress, "https://scanned.example.com/x")
+    flow = answered(egress, "https://scanned.example.com/x", body)
     content = flow.response.json()
     assert (flow.response.status_code, content["reason"], content["host"]) == (403, "content_refused", "scanned.example.com")
-    assert "body_dlp" in content["message"]
+    assert content["message"] == f"pipelock refused what goes to or comes from scanned.example.com: {said}."
     assert content["ask"] == {"tool": "request_host", "arguments": {"host": "scanned.example.com", "inspect": False}}
 
 
 @pytest.mark.parametrize(
-    ("url", "headers"),
+    ("url", "answer"),
     [
         ("https://api.example.com/v1/x", {}),  # passed through: pipelock cannot have said it
-        ("https://scanned.example.com/x", {"content-length": "900000"}),
-        ("https://scanned.example.com/x", {"x-pipelock-block-reason": "<b>"}),
+        ("https://scanned.example.com/x", {"body": b"x" * 5000}),
+        ("https://scanned.example.com/x", {"body": b"blocked by the owner\n"}),
+        ("https://scanned.example.com/x", {"status": 200}),
+        ("https://scanned.example.com/x", {"server": "nginx"}),
+        ("https://scanned.example.com/x", {"content_type": "text/html"}),
     ],
 )
-def test_a_server_cannot_speak_as_pipelock(egress, url, headers):
-    assert "x-bottle-refused" not in blocked(egress, url, **headers).response.headers
+def test_another_answer_is_the_servers_own(egress, url, answer):
+    flow = answered(egress, url, **answer)
+    assert "x-bottle-refused" not in flow.response.headers
+    assert flow.response.stream or flow.response.raw_content == answer["body"]
 
 
 def test_a_websocket_handshake_goes_on_and_is_watched(egress):

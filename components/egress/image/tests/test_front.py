@@ -101,6 +101,17 @@ def test_a_reason_in_pieces(ask, host):
 
 
 @HOSTS
+def test_a_name_that_pipelock_cannot_resolve(ask, host):
+    async def behaviour(reader, writer):
+        words = f"CONNECT blocked: SSRF check failed: DNS resolution error for {host}: lookup {host} on 127.0.0.11:53: no such host"
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%b" % (len(words), words.encode()))
+        await writer.drain()
+
+    said = f"{host} cannot be reached: pipelock cannot resolve its name (lookup {host} on 127.0.0.11:53: no such host)."
+    assert ask(host, behaviour) == (502, "upstream_unreachable", said)
+
+
+@HOSTS
 def test_a_reason_cut_short(ask, host):
     async def behaviour(reader, writer):
         writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 500\r\n\r\nno")

@@ -37,6 +37,6 @@ const routeReasons = new Set(["port_not_allowed", "scheme_not_allowed", "method_
 function ask({ reason, host, port }: Line): { ask?: string } {
   if (typeof host !== "string" || !/\.[a-z]/i.test(host)) return {};
   if (reason === "host_not_allowed") return { ask: [80, 443].includes(port as number) ? "request_host" : "request_route" };
-  if (reason === "upstream_refused" || reason === "content_refused") return { ask: "request_host" };
+  if (reason === "content_refused") return { ask: "request_host" };
   return routeReasons.has(String(reason)) ? { ask: "request_route" } : {};
 }

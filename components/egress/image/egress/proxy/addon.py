@@ -25,8 +25,10 @@ from .live import Live
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _SIZE = re.compile(r"\d{1,6}")
-_BLOCK_REASON = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-_BLOCK_BODY = 64 * 1024
+# pipelock 2.3's own answers are Go's http.Error: one line of plain text, and no other header.
+_BLOCKED = re.compile(r"(?:blocked: |airlock: )(.+)\n?|(authority mismatch): blocked\n?")
+_BLOCK_BODY = 4 * 1024
+_BLOCK_HEADERS = frozenset(("content-type", "content-length", "x-content-type-options", "x-pipelock-hint", "date", "connection"))
 
 
 class Egress:
@@ -192,11 +194,9 @@ class Egress:
                 exchange.reason, exchange.detail = "upgrade_not_allowed", "the server switched protocols unasked"
                 flow.kill()
             return
-        if exchange.inspected and (blocked := _blocked(response)):
-            # pipelock's own answer, small and taken whole: response() puts ours in its place.
-            exchange.reason, exchange.detail = "content_refused", blocked
-            return
-        response.stream = exchange.count_received
+        # What may be pipelock's own is small and taken whole: response() puts ours in its place.
+        if not (exchange.inspected and _may_be_pipelocks(response)):
+            response.stream = exchange.count_received
         # Hop by hop (RFC 9110 §7.6.1): whether the server keeps its connection says nothing about the agent's.
         if "connection" in response.headers or "keep-alive" in response.headers:
             tokens = [token.strip().lower() for token in response.headers.get("connection", "").split(",")]
@@ -207,8 +207,10 @@ class Egress:
     def response(self, flow: http.HTTPFlow) -> None:
         """The response is complete, or a WebSocket begins."""
         exchange = Exchange.of(flow)
-        if exchange.reason == "content_refused":
-            refuse(flow, exchange.reason, exchange.detail)
+        if not flow.response.stream and not exchange.reason and flow.response.raw_content:
+            exchange.received = len(flow.response.raw_content)
+            if exchange.inspected and (blocked := _blocked(flow.response)):
+                refuse(flow, "content_refused", blocked)
         exchange.write(flow.response.status_code)
         if flow.response.status_code != 101:
             self._end(exchange)
@@ -237,12 +239,26 @@ class Egress:
         self._end(exchange)
 
 
+def _may_be_pipelocks(response: http.Response) -> bool:
+    """Whether a response has the head of pipelock's own. A server that speaks so only refuses itself."""
+    fields = response.headers
+    length = fields.get("content-length", "")
+    return (
+        response.status_code >= 400
+        and fields.get("content-type") == "text/plain; charset=utf-8"
+        and fields.get("x-content-type-options") == "nosniff"
+        and bool(_SIZE.fullmatch(length))
+        and int(length) <= _BLOCK_BODY
+        and all(name.lower() in _BLOCK_HEADERS for name in fields)
+    )
+
+
 def _blocked(response: http.Response) -> str | None:
-    """pipelock's reason where it answered in the server's place. A server that says so itself only refuses itself."""
-    reason = response.headers.get("x-pipelock-block-reason", "")
-    length = response.headers.get("content-length", "")
-    short = _SIZE.fullmatch(length) and int(length) <= _BLOCK_BODY
-    return reason if response.status_code >= 400 and short and _BLOCK_REASON.fullmatch(reason) else None
+    """pipelock's reason where it answered in the server's place."""
+    if not _may_be_pipelocks(response) or response.raw_content is None:
+        return None
+    match = _BLOCKED.fullmatch(response.raw_content.decode("utf-8", "replace"))
+    return match and (match[1] or match[2])
 
 
 def _body_size(request: http.Request) -> int | None:

@@ -10,6 +10,8 @@ from .limits import CONNECT_TIMEOUT
 from .limits import MAX_HEAD
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: ([^\r\n]*))?\r?\n")
+# In pipelock 2.3 a name that cannot be resolved fails its check of addresses.
+_UNRESOLVED = re.compile(r"DNS resolution error for [^\s:]+: (.+)")
 _MAX_REASON = 2048
 _FRESH = 5.0
 
@@ -101,6 +103,8 @@ def refusal_in(head: bytes, body: bytes = b"") -> Failure | None:
     words = " ".join(words.split()) or str(code)
     if code == 504:
         return Failure("upstream_timeout", words)
+    if unresolved := _UNRESOLVED.search(words):
+        return Failure("upstream_unreachable", f"pipelock cannot resolve its name ({unresolved[1]})")
     return Failure("upstream_unreachable" if code == 502 else "upstream_refused", words)
 
 
