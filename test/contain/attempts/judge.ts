@@ -13,7 +13,7 @@ export interface Answered {
 export function inWords({ status, body, text, error }: Answered): string {
   const said = body ?? text ?? "";
   if (status === 0) return `no answer: ${oneLine(error || said) || "the connection ended"}`;
-  const reason = /"reason":\s*"(\w+)"/.exec(said)?.[1] ?? /x-pipelock-block-reason: *(\S+)/i.exec(said)?.[1] ?? /blocked: *([^\n"]{1,60})/.exec(said)?.[1];
+  const reason = /"reason":\s*"(\w+)"/.exec(said)?.[1] ?? /blocked: *([^\n"]{1,60})/.exec(said)?.[1];
   return reason === undefined ? String(status) : `${status} ${reason}`;
 }
 
