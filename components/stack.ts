@@ -1,5 +1,6 @@
 // What the running Pulumi program is told: stack config, identity, whether this is a preview.
 import * as pulumi from "@pulumi/pulumi";
+import { DRIFT } from "./drift/drift.ts";
 import { identify, type Identity } from "./identity.ts";
 import { backendUrl } from "./machine/backend.ts";
 import { lookAtMachine, type Machine } from "./machine/machine.ts";
@@ -35,7 +36,7 @@ export async function readStack(): Promise<BottleArgs> {
     const machine = await lookAtMachine(project, identity, manifest);
     if (pulumi.runtime.isDryRun()) {
       for (const fault of machine.faults) await pulumi.log.warn(fault);
-      for (const finding of machine.drift.findings) await pulumi.log.warn(`drift: ${finding}; \`pulumi up\` mends it`);
+      for (const finding of machine.drift.findings) await pulumi.log.warn(`${DRIFT}${finding}; \`pulumi up\` mends it`);
     } else {
       if (machine.faults.length > 0) throw new Error(`this machine is not ready for the bottle, and nothing was changed:\n${machine.faults.map((fault) => `  - ${fault}`).join("\n")}`);
       for (const finding of machine.drift.findings) await pulumi.log.info(`mending drift: ${finding}`);

@@ -5,6 +5,7 @@ import { UserError } from "../user-error.ts";
 import { alreadyDecided, Changed, expire, grant } from "./decide.ts";
 import { duration } from "./duration.ts";
 import { edit } from "./edit.ts";
+import type { GitLogin } from "./git-login.ts";
 import { printProposal, printRequest } from "./print.ts";
 import { fingerprint, propose, type Proposal, type Terms } from "./proposal.ts";
 import { findRequest, readEntry, type Entry } from "./read.ts";
@@ -15,6 +16,10 @@ export interface ApproveOptions {
   /** A duration, or "ever". */
   readonly for?: string;
   readonly yes?: boolean;
+  /** For git, what the agent cannot ask for. */
+  readonly identityFile?: string;
+  readonly knownHosts?: string;
+  readonly token?: string;
 }
 
 const say = (text: string): void => void process.stdout.write(text);
@@ -24,9 +29,7 @@ const tell = (line: string): void => void process.stderr.write(`… ${line}\n`);
 export async function showRequest(project: Project, entry: Entry, terms: Terms = {}): Promise<Proposal> {
   say(printRequest(entry, terms.change));
   tell("previewing");
-  const proposal = await propose(project, entry, terms).catch((error: Error) => {
-    throw error instanceof UserError ? error : new UserError(`${entry.id}: the manifest cannot take it: ${error.message}`, `Narrow it (--edit) or reject it: bottle reject ${entry.id} --why …`);
-  });
+  const proposal = await propose(project, entry, terms);
   say(`\n${printProposal(proposal)}`);
   remember(entry.root, entry.id, fingerprint(entry, proposal.before));
   return proposal;
@@ -74,5 +77,13 @@ async function termsOf(entry: Entry, options: ApproveOptions, project: Project):
   } catch (error) {
     throw new UserError(`--for: ${(error as Error).message}`);
   }
-  return { lasts, ...(options.edit && { change: await edit(entry.request!, project.env) }) };
+  return { lasts, login: loginOf(entry, options), ...(options.edit && { change: await edit(entry.request!, project.env) }) };
+}
+
+function loginOf({ id, request }: Entry, { identityFile, knownHosts, token }: ApproveOptions): GitLogin {
+  const login = { identityFile, knownHosts, token };
+  if (!request?.kind.startsWith("git-") && Object.values(login).some((each) => each !== undefined)) {
+    throw new UserError(`${id}: asks for a ${request?.kind}, which has no use for a login of git`, `Leave it out: bottle approve ${id}`);
+  }
+  return login;
 }

@@ -28,7 +28,7 @@ export interface Granted {
 
 /** @throws Changed, or UserError where the update failed; then everything is as before, and the answer is "failed". */
 export function grant(project: Project, proposal: Proposal, tell: (line: string) => void): Promise<Granted> {
-  const { entry, file, before, change, lasts, stack, request } = proposal;
+  const { entry, file, before, change, lasts, login, stack, request } = proposal;
   return alone(entry.root, async () => {
     const begun = Date.now();
     checkCurrent(entry);
@@ -37,7 +37,7 @@ export function grant(project: Project, proposal: Proposal, tell: (line: string)
     const place = { project: project.folder, slug: identity.slug, composeProject: identity.composeProject };
     // Its time begins now, not when it was shown; nothing else differs from what was.
     const until = endOf(lasts);
-    const { text: after, diff } = changeManifest(before, basename(file), change, until);
+    const { text: after, diff } = changeManifest(before, basename(file), change, { until, login });
     const shared = { request: { id: entry.id, hash: entry.hash, kind: request.kind, asked: request.change, why: request.why }, granted: change.change, until: until ?? null, diff };
     replaceFile(file, after);
     tell("pulumi up");

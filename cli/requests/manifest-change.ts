@@ -5,6 +5,7 @@ import { isMap, isScalar, isSeq, parseDocument, Scalar, visit, YAMLMap, YAMLSeq,
 import { normalizeGit } from "../../components/manifest/git.ts";
 import { configValue, readManifest } from "../../components/manifest/manifest.ts";
 import { manifestSchema } from "../../components/manifest/schema.ts";
+import { loginEntry, type GitLogin } from "./git-login.ts";
 import type { Change } from "./request.ts";
 
 export interface ChangedManifest {
@@ -13,21 +14,25 @@ export interface ChangedManifest {
   readonly diff: string;
 }
 
-/**
- * @param until RFC 3339; the grant's end, where it has one.
- * @throws Error that says why this manifest cannot take this change.
- */
-export function changeManifest(text: string, name: string, change: Change, until: string | undefined, now = Date.now()): ChangedManifest {
+/** What the human adds to what was asked for. */
+export interface Grant {
+  /** RFC 3339; the grant's end, where it has one. */
+  readonly until?: string;
+  readonly login?: GitLogin;
+}
+
+/** @throws Error that says why this manifest cannot take this change. */
+export function changeManifest(text: string, name: string, change: Change, { until, login = {} }: Grant = {}, now = Date.now()): ChangedManifest {
   const document = parseDocument(text);
   if (document.errors.length > 0) throw new Error(`${name}: ${document.errors[0]!.message}`);
   if (until !== undefined && (change.kind === "git-upstream" || change.kind === "git-branch")) throw new Error("a git upstream or branch has no end of its own; approve it for good, and take it out of the manifest by hand");
-  insert(document, change, until, now);
+  insert(document, change, until, loginEntry(login), now);
   const changed = inStyleOf(text, document);
   checkManifest(changed, name);
   return { text: changed, diff: createTwoFilesPatch(name, name, text, changed, "now", "after", { context: 3 }).replace(/^Index: .*\n=+\n/, "") };
 }
 
-function insert(document: Document, change: Change, until: string | undefined, now: number): void {
+function insert(document: Document, change: Change, until: string | undefined, login: Record<string, unknown>, now: number): void {
   switch (change.kind) {
     case "host": {
       const { host, ...rest } = change.change;
@@ -42,13 +47,14 @@ function insert(document: Document, change: Change, until: string | undefined, n
       return append(document, list, { ...defined(change.change), ...(until && { expires: until }) });
     }
     case "git-upstream":
-      return append(document, listAt(document, "bottle:git", "upstreams"), defined(change.change));
+      return append(document, listAt(document, "bottle:git", "upstreams"), { ...defined(change.change), ...login });
     case "git-branch": {
       const { upstream, branches, tags } = change.change;
       const list = listAt(document, "bottle:git", "upstreams");
       const index = upstreamNames(document).indexOf(upstream);
       if (index < 0) throw new Error("bottle:git.upstreams: has none of the name that is asked for");
       const found = list.items[index] as YAMLMap;
+      for (const [key, value] of Object.entries(login)) found.set(key, flowing(nodeOf(document, value)));
       for (const [key, names] of Object.entries({ branches, tags })) {
         if (!names?.length) continue;
         const push = childMap(document, found, "push");
@@ -71,12 +77,15 @@ function dropEnded(list: YAMLSeq, host: string, now: number): void {
 }
 
 function append(document: Document, list: YAMLSeq, entry: unknown): void {
-  const node = nodeOf(document, entry);
+  list.add(flowing(nodeOf(document, entry)));
+}
+
+function flowing(node: Node): Node {
   if (isMap(node) || isSeq(node)) {
     node.flow = true;
     for (const pair of isMap(node) ? node.items : []) if (isMap(pair.value) || isSeq(pair.value)) pair.value.flow = true;
   }
-  list.add(node);
+  return node;
 }
 
 /** Pulumi reads YAML 1.1, where a bare 2026-01-01T00:00:00Z is a time and a bare `on` is true: all but plain words are quoted. */

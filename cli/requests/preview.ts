@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { Project } from "../project.ts";
+import { DRIFT } from "../../components/drift/drift.ts";
 import { errorLines, type Stack } from "../pulumi.ts";
 
 export interface Previewed {
@@ -11,12 +12,15 @@ export interface Previewed {
   readonly output: string;
   /** What would be done to which resource, without those that stay the same. */
   readonly changes: readonly { readonly op: string; readonly name: string; readonly type: string }[];
+  /** What this machine lacks for it: warnings of a preview, on which `up` stops. */
+  readonly lacking: readonly string[];
 }
 
 /** @param text the candidate; undefined previews the manifest as it is. */
 export async function preview(stack: Stack, text: string | undefined, policyPacks: readonly string[]): Promise<Previewed> {
   const folder = mkdtempSync(join(tmpdir(), "bottle-candidate-"));
   const changes: { op: string; name: string; type: string }[] = [];
+  const lacking: string[] = [];
   let output = "";
   try {
     const configFile = text === undefined ? undefined : join(folder, "Pulumi.candidate.yaml");
@@ -29,18 +33,25 @@ export async function preview(stack: Stack, text: string | undefined, policyPack
       suppressProgress: true,
       onOutput: (piece) => (output += piece),
       onError: (piece) => (output += piece),
-      onEvent: ({ resourcePreEvent }) => {
+      onEvent: ({ resourcePreEvent, diagnosticEvent }) => {
         const { op, urn, type } = resourcePreEvent?.metadata ?? {};
         if (op && op !== "same" && op !== "read" && type !== "pulumi:pulumi:Stack") changes.push({ op, name: urn!.split("::").at(-1)!, type: type! });
+        if (diagnosticEvent?.severity === "warning" && isOurs(diagnosticEvent.urn)) lacking.push(withoutColour(diagnosticEvent.message));
       },
     });
-    return { ok: true, output: output.trim(), changes };
+    return { ok: true, output: output.trim(), changes, lacking: lacking.filter((line) => !line.startsWith(DRIFT)) };
   } catch (error) {
-    return { ok: false, output: errorLines(output) || (error as Error).message, changes };
+    return { ok: false, output: errorLines(output) || (error as Error).message, changes, lacking };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** Of the program itself, not of a resource. */
+const isOurs = (urn: string | undefined) => !urn || urn.includes("::pulumi:pulumi:Stack::");
+
+/** The engine marks colours as <{%fg 1%}>. */
+const withoutColour = (text: string) => text.replace(/<\{%[^%]*%\}>/g, "").trim();
 
 /** The pack that lies with the project, as the README has it. */
 export function policyPacks(project: Project): string[] {

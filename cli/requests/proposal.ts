@@ -3,10 +3,19 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { manifestFile, type Project } from "../project.ts";
 import { openStack, type Stack } from "../pulumi.ts";
+import { UserError } from "../user-error.ts";
+import { LOGIN_OPTIONS, type GitLogin } from "./git-login.ts";
+import { unknownHost } from "./known-host.ts";
 import { changeManifest, endedGrants } from "./manifest-change.ts";
 import { policyPacks, preview, type Previewed } from "./preview.ts";
 import type { Entry } from "./read.ts";
-import type { Change, Request } from "./request.ts";
+import { isGit, type Change, type Request } from "./request.ts";
+
+/** Why a request cannot be approved as things are, and how that is mended. */
+export interface Obstacle {
+  readonly problem: string;
+  readonly mend: string;
+}
 
 export interface Proposal {
   readonly entry: Entry;
@@ -15,6 +24,7 @@ export interface Proposal {
   readonly change: Change;
   /** Milliseconds that the grant lasts, from its approval on; undefined: for good. */
   readonly lasts?: number;
+  readonly login?: GitLogin;
   readonly file: string;
   readonly before: string;
   readonly after: string;
@@ -26,18 +36,18 @@ export interface Proposal {
   /** Grants past their end, which this update tidies away as any `up` does. */
   readonly tidied: readonly string[];
   readonly policies: boolean;
-  /** Why it cannot be approved as things are. */
-  readonly obstacle?: { readonly problem: string; readonly mend: string };
+  readonly obstacle?: Obstacle;
 }
 
 export interface Terms {
   readonly change?: Change;
   /** Milliseconds that the grant lasts; undefined: as the request asks. null: for good. */
   readonly lasts?: number | null;
+  readonly login?: GitLogin;
 }
 
 /**
- * @throws Error where the manifest cannot take the change; its message names what the agent wrote
+ * @throws UserError where the manifest cannot take the change; its message names what the agent wrote
  * nowhere but in quotes of the manifest's own checks.
  */
 export async function propose(project: Project, entry: Entry, terms: Terms = {}): Promise<Proposal> {
@@ -46,19 +56,31 @@ export async function propose(project: Project, entry: Entry, terms: Terms = {})
   const lasts = (terms.lasts === undefined ? request.for_seconds && request.for_seconds * 1000 : terms.lasts) ?? undefined;
   const file = manifestFile(project, entry.stack);
   const before = readFileSync(file, "utf8");
-  const { text: after, diff } = changeManifest(before, `Pulumi.${entry.stack}.yaml`, change, endOf(lasts));
+  const { login } = terms;
+  const { text: after, diff } = tryChange(entry, () => changeManifest(before, `Pulumi.${entry.stack}.yaml`, change, { until: endOf(lasts), login }), isGit(change));
   const stack = await openStack(project, entry.stack);
   const packs = policyPacks(project);
   const [unchanged, changed] = await Promise.all([preview(stack, undefined, []), preview(stack, after, packs)]);
   const ended = endedGrants(before);
   const tidied = ended.length > 0 && unchanged.changes.every(({ name, op }) => op === "update" && /-(rules|config)$/.test(name)) ? ended : [];
   const pending = tidied.length > 0 ? [] : unchanged.changes.filter(({ type }) => type.includes(":") && !type.startsWith("bottle:"));
-  return { entry, request, change, lasts, file, before, after, diff, stack, preview: changed, pending, tidied, policies: packs.length > 0, obstacle: obstacle(entry.stack, unchanged, changed, pending) };
+  const hindered = obstacle(entry, unchanged, changed, pending) ?? (isGit(change) ? unknownHost(after, entry.id, change, project.folder, project.env) : undefined);
+  return { entry, request, change, lasts, login, file, before, after, diff, stack, preview: changed, pending, tidied, policies: packs.length > 0, obstacle: hindered };
 }
 
-function obstacle(stack: string, unchanged: Previewed, changed: Previewed, pending: Previewed["changes"]): Proposal["obstacle"] {
+function tryChange<T>({ id }: Entry, attempt: () => T, git: boolean): T {
+  try {
+    return attempt();
+  } catch (error) {
+    const narrow = `narrow it (--edit) or reject it: bottle reject ${id} --why …`;
+    throw new UserError(`${id}: the manifest cannot take it: ${(error as Error).message}`, git ? `Give what it lacks (bottle approve ${id} with ${LOGIN_OPTIONS}), ${narrow}` : `N${narrow.slice(1)}`);
+  }
+}
+
+function obstacle({ stack }: Entry, unchanged: Previewed, changed: Previewed, pending: Previewed["changes"]): Obstacle | undefined {
   if (!unchanged.ok) return { problem: `the manifest as it is cannot be previewed:\n${unchanged.output}`, mend: `Mend what it names, and run: bottle up ${stack}` };
   if (pending.length > 0) return { problem: "the manifest or the machine has other changes that are not in force yet; this approval would sweep them along", mend: `Look at them (pulumi preview -s ${stack}), bring them into force (bottle up ${stack}) or take them back, then approve again.` };
+  if (changed.lacking.length > 0) return { problem: `this machine lacks what the update needs:\n${changed.lacking.join("\n")}`, mend: "Mend what it names, then approve again." };
   if (!changed.ok) return { problem: "Pulumi or the policy pack refuses the change; see above", mend: "Narrow the request with --edit, reject it, or change what refuses it." };
   return undefined;
 }

@@ -5,6 +5,7 @@ import { GATE_NAME } from "../git-gate/config.ts";
 import type { Limits, ServiceSpec } from "../service-spec.ts";
 import type { StateFolder } from "../state-folder.ts";
 import type { NetworkRole, Subnet } from "../subnets.ts";
+import { SUPERVISE_NAME } from "../supervise/config.ts";
 
 export const agentPaths = {
   home: "/home/agent",
@@ -36,7 +37,7 @@ export interface AgentServiceInput {
 /** Variables by which common clients find the proxy and the bottle's CAs. */
 export function agentEnvironment(): Record<string, string> {
   const proxy = `http://${PROXY_NAME}:${PROXY_PORT}`;
-  const noProxy = `localhost,127.0.0.1,::1,${GATE_NAME},supervise`;
+  const noProxy = `localhost,127.0.0.1,::1,${GATE_NAME},${SUPERVISE_NAME}`;
   const bundle = agentPaths.bundle;
   return {
     HTTP_PROXY: proxy,
@@ -79,7 +80,7 @@ export function agentService(input: AgentServiceInput): ServiceSpec {
     },
     networks: { internal: { address: subnets.internal.addresses["agent"]! } },
     // All of them from the start, there or not: what joins later must not make the agent anew.
-    hosts: { [PROXY_NAME]: subnets.internal.addresses["proxy"]!, [GATE_NAME]: subnets.internal.addresses[GATE_NAME]!, supervise: subnets.internal.addresses["supervise"]! },
+    hosts: { [PROXY_NAME]: subnets.internal.addresses["proxy"]!, [GATE_NAME]: subnets.internal.addresses[GATE_NAME]!, [SUPERVISE_NAME]: subnets.internal.addresses[SUPERVISE_NAME]! },
     mounts: [
       { kind: "bind", source: bundle, target: agentPaths.bundle, readOnly: true },
       // A package's post-install script replaces the system store by rename, which a mount would fail.

@@ -21,6 +21,9 @@ export interface Drift {
   readonly agentRepair?: string;
 }
 
+/** Begins what preview says of a finding. Here, so that others tell it from what a machine lacks. */
+export const DRIFT = "drift: ";
+
 const COMPOSE_FILE = "docker-compose.yml";
 const NONE: Drift = { findings: [], missingFiles: [] };
 

@@ -23,9 +23,14 @@ export const GATE_NAME = "git-gate";
 export const GIT_PORT = 9418;
 export const SIGNING_PORT = 9419;
 
-/** Renders gate.json. It holds no key and no token, only their ids; a policy reads it in the first preview. */
-export function renderGateConfig(git: Git, files: Pick<GitFiles, "knownHosts" | "gitleaks">): string {
+/**
+ * Renders gate.json. It holds no key and no token, only their ids; a policy reads it in the first preview.
+ *
+ * @param supervise whether the agent may ask for more: refusals then say how.
+ */
+export function renderGateConfig(git: Git, files: Pick<GitFiles, "knownHosts" | "gitleaks">, supervise = false): string {
   const content = {
+    ...(supervise && { ask: true }),
     upstreams: git.upstreams.map((upstream, index) => renderUpstream(upstream, index, files.knownHosts[upstream.name])),
     gitleaks: files.gitleaks ?? null,
     limits: {

@@ -20,6 +20,8 @@ export class GitGate extends pulumi.ComponentResource {
   readonly needs: pulumi.Resource[] = [];
   private readonly name: string;
   private readonly args: SharedArgs;
+  /** gate.json; a policy reads it in the first preview. */
+  private readonly config: string;
 
   constructor(name: string, args: SharedArgs, options?: pulumi.ComponentResourceOptions) {
     super("bottle:index:GitGate", name, {}, options);
@@ -27,6 +29,7 @@ export class GitGate extends pulumi.ComponentResource {
     this.args = args;
     const { folder, identity, machine, manifest } = args;
     const { git } = manifest;
+    this.config = renderGateConfig(git, machine.git, manifest.supervise);
     if (git.upstreams.length > 0) {
       const request = gitGateImage({ ...args, trust: machine.trust.paths }, machine.sidecarUser);
       const image = new Image(`${name}-image`, { request, engineEnvironment: machine.engine.environment }, { parent: this });
@@ -35,7 +38,7 @@ export class GitGate extends pulumi.ComponentResource {
         {
           create: nodeScript("./apply", import.meta.url),
           environment: { ...fileEnvironment(args), CONFIG_FOLDER: folder.gitGate.config, EVIDENCE_FOLDER: folder.gitGate.evidence, IMAGE: request.image },
-          stdin: renderGateConfig(git, machine.git),
+          stdin: this.config,
           ...quiet,
         },
         { parent: this, dependsOn: [image.ready] },
@@ -59,7 +62,7 @@ export class GitGate extends pulumi.ComponentResource {
 
   /** Asks git-gate, once it runs, whether its upstreams let it in; again whenever they or their keys change. */
   check(up: pulumi.Resource): void {
-    const { machine, manifest } = this.args;
+    const { machine } = this.args;
     if (this.service === undefined) return;
     new command.local.Command(
       `${this.name}-check`,
@@ -68,7 +71,7 @@ export class GitGate extends pulumi.ComponentResource {
         environment: {
           ...machine.engine.environment,
           COMPOSE_PROJECT: this.args.identity.composeProject,
-          CONFIG: renderGateConfig(manifest.git, machine.git),
+          CONFIG: this.config,
           REVISION: machine.git.revision,
         },
         ...quiet,

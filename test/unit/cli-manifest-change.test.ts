@@ -16,7 +16,7 @@ config:
       - {url: https://git.example.com/org/app.git, push: {branches: [agent/*]}, token: {variable: GIT_TOKEN}}
 encryptionsalt: v1:abc
 `;
-const change = (asked: Parameters<typeof changeManifest>[2], until?: string, text = manifest) => changeManifest(text, "Pulumi.a.yaml", asked, until);
+const change = (asked: Parameters<typeof changeManifest>[2], until?: string, text = manifest) => changeManifest(text, "Pulumi.a.yaml", asked, { until });
 const linesOf = (diff: string, sign: "+" | "-") => diff.split("\n").filter((line) => line.startsWith(sign) && !line.startsWith(sign.repeat(3)));
 
 describe("a change of the manifest", () => {

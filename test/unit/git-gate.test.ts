@@ -32,6 +32,11 @@ describe("gate.json", () => {
     expect(revision({ upstreams: [app] })).not.toBe(revision({ upstreams: [{ ...app, serveStale: true }] }));
     expect(revision(config, { knownHosts: { app: "x" } })).not.toBe(revision(config));
   });
+
+  it("says whether the agent may ask only where it may", () => {
+    const ask = (supervise: boolean) => (JSON.parse(renderGateConfig(of(config), { knownHosts: {} }, supervise)) as { ask?: boolean }).ask;
+    expect([ask(true), ask(false)]).toEqual([true, undefined]);
+  });
 });
 
 describe("the agent's git", () => {

@@ -22,13 +22,13 @@ MOST_BYTES = (1 << 30) - 1024
 Token = namedtuple("Token", "id username")
 Push = namedtuple("Push", "branches tags delete force")
 Limits = namedtuple("Limits", "pack_bytes file_bytes refs scan_seconds connections")
-Config = namedtuple("Config", "revision upstreams limits signing_key gitleaks")
+Config = namedtuple("Config", "revision upstreams limits signing_key gitleaks ask")
 
 
 class Upstream(
     namedtuple("_Upstream", "id path url transport address key known_hosts token push serve_stale config_key")
 ):
-    """One upstream. `push` None: read-only. `known_hosts`: the lines themselves, or None."""
+    """One upstream. `push` None: read-only. `known_hosts`: the lines themselves."""
 
     __slots__ = ()
 
@@ -51,7 +51,7 @@ def load(path: str = paths.CONFIG_FILE) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"gate.json: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     top = parse(text)
-    top.only("revision", "upstreams", "limits", "signing", optional=("gitleaks",))
+    top.only("revision", "upstreams", "limits", "signing", "gitleaks", optional=("ask",))
     upstreams = tuple(_upstream(node) for node in top.items("upstreams"))
     for what in ("id", "path"):
         values = [getattr(upstream, what) for upstream in upstreams]
@@ -66,18 +66,9 @@ def load(path: str = paths.CONFIG_FILE) -> Config:
         upstreams=upstreams,
         limits=_limits(top.child("limits") or Node(None, "limits")),
         signing_key=None if signing is None else signing.text("key", _FILE, "a file's name"),
-        gitleaks=top.optional_text("gitleaks") or _file(f"{paths.CONFIG}/gitleaks.toml"),
+        gitleaks=top.optional_text("gitleaks") or None,
+        ask="ask" in top.value and top.flag("ask"),
     )
-
-
-def _file(path: str) -> str | None:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read() or None
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _limits(node: Node) -> Limits:
@@ -93,7 +84,7 @@ def _limits(node: Node) -> Limits:
 
 def _upstream(node: Node) -> Upstream:
     node.only(
-        "id", "path", "url", "transport", "key", "token", "push", "serve_stale", "config_key", optional=("known_hosts",)
+        *("id", "path", "url", "transport", "key", "known_hosts", "token", "push", "serve_stale", "config_key"),
     )
     transport = node.text("transport", _TRANSPORT, "ssh, https or file")
     name = node.text("id", _ID, "a name of a-z, 0-9 and -")
@@ -104,7 +95,7 @@ def _upstream(node: Node) -> Upstream:
         transport=transport,
         address=_address(node, transport, name),
         key=None if node.value["key"] is None else node.text("key", _FILE, "a file's name"),
-        known_hosts=node.optional_text("known_hosts"),
+        known_hosts=node.optional_text("known_hosts") or "",
         token=_token(node.child("token")),
         push=_push(node.child("push")),
         serve_stale=node.flag("serve_stale"),

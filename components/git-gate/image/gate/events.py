@@ -20,7 +20,7 @@ MAX_ITEMS = 100
 START = "0" * 64
 _TAIL_BYTES = 1 << 20
 # These are kept as evidence; the others are told to the container's log alone.
-_EVIDENCE = frozenset(("push", "push-forwarding", "sync-failed", "signed"))
+_EVIDENCE = frozenset(("push", "push-forwarding", "refused", "sync-failed", "signed"))
 
 
 class EventLog:

@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 
-from . import gitenv, mirror, paths
+from . import ask, gitenv, mirror, paths
 from .config import Config, Upstream, load
 from .events import EventLog
 from .node import ConfigError
@@ -89,21 +89,27 @@ class Front:
         """The upstream that a request is for, its mirror up to date. Raises RequestError."""
         upstream = next((upstream for upstream in config.upstreams if upstream.path == request.path), None)
         if upstream is None:
-            there = ", ".join(upstream.path for upstream in config.upstreams)
-            raise RequestError(
-                f"git-gate: {request.path} is not among this bottle's git upstreams ({there or 'none'}); "
-                "a human can add it to bottle:git.upstreams"
-            )
+            raise self._unknown(config, request)
         if request.push and upstream.push is None:
             reason = f"{upstream.id} is read-only here; a human can allow pushes with {upstream.config_key}.push"
-            self._log.write("push", upstream=upstream.id, refs=[], commits=0, outcome="refused", reason=reason)
-            raise RequestError(f"git-gate: {reason}")
+            way = ask.for_refs(config, upstream, [], [])
+            self._log.write("push", upstream=upstream.id, refs=[], commits=0, outcome="refused", reason=reason, ask=way)
+            raise RequestError(f"git-gate: {reason}{_to_ask(way)}")
         fault = self._syncs.sync(upstream)
         if fault is not None:
             stale = upstream.serve_stale and fault.kind == "unreachable" and not request.push
             if not (stale and mirror.was_synced(upstream)):
                 raise RequestError(f"git-gate: {fault}")
         return upstream
+
+    def _unknown(self, config: Config, request: Request) -> RequestError:
+        reason = f"{request.path} is not among this bottle's git upstreams"
+        way = ask.for_upstream(config, request.path)
+        self._log.write("refused", path=request.path, push=request.push, outcome="refused", reason=reason, ask=way)
+        if way is not None:
+            return RequestError(f"git-gate: {reason}{_to_ask(way)}")
+        there = ", ".join(upstream.path for upstream in config.upstreams)
+        return RequestError(f"git-gate: {reason} ({there or 'none'}); a human can add it to bottle:git.upstreams")
 
     def _hand_over(
         self, connection: socket.socket, base: str, repository: str, env: dict[str, str], push: bool
@@ -131,6 +137,10 @@ class Front:
             with self._lock:
                 self._children.discard(child)
             kill(child)
+
+
+def _to_ask(way: dict | None) -> str:
+    return "" if way is None else f"; {ask.told(way)}"
 
 
 def _peek(connection: socket.socket) -> Request:

@@ -88,9 +88,7 @@ def ssh_command(upstream: Upstream) -> list[str]:
 
 
 def known_hosts(upstream: Upstream) -> str:
-    """The file of an upstream's host keys; written where gate.json has the lines."""
-    if upstream.known_hosts is None:
-        return f"{paths.CONFIG}/known_hosts/{upstream.id}"
+    """The file of an upstream's host keys; written where it is not as gate.json has them."""
     path = f"{paths.RUN}/known_hosts/{upstream.id}"
     try:
         with open(path, encoding="utf-8") as file:

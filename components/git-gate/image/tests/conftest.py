@@ -124,10 +124,12 @@ class Gate:
     def url(self, name: str) -> str:
         return f"git://127.0.0.1:{self.port}/{self.upstreams[name]['path']}"
 
-    def events(self, name: str, kind="push") -> list[dict]:
+    def evidence(self) -> list[dict]:
         path = self.root / "var/log/git-gate/pushes.jsonl"
-        records = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-        return [record for record in records if record.get("upstream") == name and record["event"] == kind]
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def events(self, name: str, kind="push") -> list[dict]:
+        return [record for record in self.evidence() if record.get("upstream") == name and record["event"] == kind]
 
 
 def place(template: Path, upstream: Path, owner: Path) -> Work:
@@ -215,6 +217,11 @@ class Project:
     def events(self, kind="push") -> list[dict]:
         return self.gate.events(self.name, kind)
 
+    def ask(self) -> None:
+        """The bottle has supervise."""
+        self.gate.top["ask"] = True
+        self.gate.render()
+
     def hook(self, name: str, text: str) -> None:
         """A hook of the upstream's own."""
         path = self.upstream / "hooks" / name
@@ -265,5 +272,5 @@ def scene(template, tmp_path):
 def project(gate, template, tmp_path, request):
     name = "".join(char if char.isalnum() else "-" for char in request.node.name.lower())[:50].strip("-") + f"-{len(gate.upstreams)}"
     yield Project(gate, name, tmp_path, template)
-    gate.top.update(limits=dict(LIMITS), gitleaks=None, signing=None)
+    gate.top.update(limits=dict(LIMITS), gitleaks=None, signing=None, ask=False)
     gate.render()

@@ -31,11 +31,13 @@ def test_all_of_it(tmp_path):
     assert config.limits._asdict() == LIMITS
 
 
-def test_optional_keys_may_be_left_out(tmp_path):
-    upstream = {key: value for key, value in UPSTREAM.items() if key != "known_hosts"}
-    top = {key: value for key, value in TOP.items() if key != "gitleaks"} | {"upstreams": [upstream], "signing": None}
-    config = read(tmp_path, top)
-    assert config.upstreams[0].known_hosts is None and config.signing_key is None
+def test_what_may_be_null(tmp_path):
+    config = read(tmp_path, TOP | {"upstreams": [UPSTREAM | {"known_hosts": None}], "signing": None})
+    assert config.upstreams[0].known_hosts == "" and config.signing_key is None
+
+
+def test_whether_anybody_can_be_asked(tmp_path):
+    assert [read(tmp_path, TOP | more).ask for more in ({}, {"ask": False}, {"ask": True})] == [False, False, True]
 
 
 def changed(path, value):
@@ -84,6 +86,9 @@ def changed(path, value):
     (["upstreams", 0, "push", "force"], 1, "upstreams[0].push.force: must be true or false"),
     (["upstreams", 0, "push", "more"], 1, "upstreams[0].push: unknown key"),
     (["upstreams", 0, "serve_stale"], ..., "upstreams[0].serve_stale: is missing"),
+    (["upstreams", 0, "known_hosts"], ..., "upstreams[0].known_hosts: is missing"),
+    (["gitleaks"], ..., "gitleaks: is missing"),
+    (["ask"], 1, "ask: must be true or false"),
     (["revision"], "a\nb", "revision"),
 ])  # fmt: skip
 def test_faults_name_their_key(tmp_path, path, value, words):

@@ -210,13 +210,15 @@ def test_too_many_connections_lock_nobody_out_for_long(own_gate):
         connection.close()
 
 
-def test_the_limit_of_connections(gate, monkeypatch):
+def test_the_limit_of_connections(gate, monkeypatch, tmp_path):
     from gate import front
     from gate.config import Config, Limits
+    from gate.events import EventLog
 
     monkeypatch.setattr(front, "_LOCAL", frozenset())
     limits = Limits(1, 1, 1, 1, 2)
-    subject = front.Front(None, None, lambda: Config("r", (), limits, None, None))
+    log = EventLog(str(tmp_path / "pushes.jsonl"))
+    subject = front.Front(None, log, lambda: Config("r", (), limits, None, None, False))
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=subject.serve, args=(listener,), daemon=True).start()
     held = [socket.create_connection(listener.getsockname()) for _ in range(2)]

@@ -63,14 +63,6 @@ def test_ssh_fetches_and_pushes(by_ssh):
     assert code == 0 and by_ssh.refs()["refs/heads/agent/x"] == value, told
 
 
-def test_host_keys_in_a_file_of_their_own(by_ssh):
-    folder = by_ssh.gate.root / "etc/git-gate/config/known_hosts"
-    folder.mkdir(exist_ok=True)
-    (folder / by_ssh.name).write_text(by_ssh.known)
-    by_ssh.set(known_hosts=None)
-    assert by_ssh.base in git(by_ssh.folder, "ls-remote", by_ssh.gate.url(by_ssh.name))
-
-
 def test_an_unknown_host_key_is_told_with_the_line_to_add(by_ssh):
     by_ssh.set(known_hosts="")
     told = failure(by_ssh)

@@ -6,13 +6,13 @@ type Line = Readonly<Record<string, unknown>>;
 
 const told = {
   egress: ["host", "port", "scheme", "method", "path", "status", "reason", "detail"],
-  gate: ["upstream", "outcome", "reason", "message", "error", "kind", "refs", "findings"],
+  gate: ["upstream", "path", "outcome", "reason", "error", "kind", "refs", "findings"],
 } as const;
 
 /** @param count how many at most. */
 export function lastRefusals(egressLog: string, gateLog: string, count: number): object[] {
   const web = lines(egressLog).filter(({ decision }) => decision === "refuse").map((line) => ({ time: line["ts"], by: "egress", ...pick(line, told.egress), ...ask(line) }));
-  const git = lines(gateLog).filter(({ event, outcome }) => event === "sync-failed" || (event === "push" && outcome !== "accepted")).map((line) => ({ time: line["time"], by: "git-gate", ...pick(line, told.gate) }));
+  const git = lines(gateLog).filter(({ event, outcome }) => event === "sync-failed" || event === "refused" || (event === "push" && outcome !== "accepted")).map((line) => ({ time: line["time"], by: "git-gate", ...pick(line, told.gate), ...askGate(line) }));
   return [...web, ...git].sort((a, b) => (String(a.time) < String(b.time) ? 1 : -1)).slice(0, count);
 }
 
@@ -39,4 +39,10 @@ function ask({ reason, host, port }: Line): { ask?: string } {
   if (reason === "host_not_allowed") return { ask: [80, 443].includes(port as number) ? "request_host" : "request_route" };
   if (reason === "content_refused") return { ask: "request_host" };
   return routeReasons.has(String(reason)) ? { ask: "request_route" } : {};
+}
+
+/** git-gate says itself what asks for it, and with which arguments. */
+function askGate({ ask: given }: Line): { ask?: unknown; arguments?: unknown } {
+  const { tool, arguments: args } = (given ?? {}) as Line;
+  return tool === undefined ? {} : { ask: tool, arguments: args };
 }

@@ -27,7 +27,7 @@ before(async () => {
     { ts: "2026-01-01T00:00:04.000Z", event: "decision", decision: "refuse", reason: "path_not_allowed", host: "api.example.com", port: 443, method: "PUT", path: "/y" },
   ];
   writeFileSync(join(folder, "decisions.jsonl"), `${egress.map((line) => JSON.stringify(line)).join("\n")}\n{"ts": "2026-`);
-  writeFileSync(join(folder, "pushes.jsonl"), `${JSON.stringify({ time: "2026-01-01T00:00:03.000Z", event: "push", upstream: "app", outcome: "refused", reason: "the upstream is read-only" })}\n`);
+  writeFileSync(join(folder, "pushes.jsonl"), `${JSON.stringify({ time: "2026-01-01T00:00:03.000Z", event: "push", upstream: "app", outcome: "refused", reason: "the upstream is read-only", ask: { tool: "request_git_branch", arguments: { upstream: "app" } } })}\n`);
   const server = new McpServer({ name: "test", version: "1" });
   const requests = new Requests(join(folder, "requests"), join(folder, "answers"));
   const paths = { rules: join(folder, "rules"), gate: join(folder, "gate"), egressLog: join(folder, "decisions.jsonl"), gateLog: join(folder, "pushes.jsonl") };
@@ -121,9 +121,10 @@ test("list_refusals: newest first, with the tool that asks", async () => {
     refusals.map((each: Record<string, string>) => [each["by"], each["reason"], each["ask"]]),
     [
       ["egress", "path_not_allowed", "request_route"],
-      ["git-gate", "the upstream is read-only", undefined],
+      ["git-gate", "the upstream is read-only", "request_git_branch"],
       ["egress", "host_not_allowed", "request_host"],
     ],
   );
+  assert.deepEqual(refusals[1].arguments, { upstream: "app" });
   assert.equal((await call("list_refusals", { count: 1 })).value.refusals.length, 1);
 });

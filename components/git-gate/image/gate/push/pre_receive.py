@@ -3,7 +3,7 @@
 import os
 import sys
 
-from .. import gitenv, mirror
+from .. import ask, gitenv, mirror
 from ..config import Config, Upstream, load
 from ..control import ControlError
 from ..faults import one_line
@@ -12,7 +12,7 @@ from ..run import run
 from ..scan.gitleaks import ScanError
 from ..scan.scan import scan
 from ..trace import record_push, take_over
-from .rules import refusals
+from .rules import not_named, refusals
 from .told import WITHHELD, findings_told, names_with_secrets, recorded
 from .updates import Update, UpdateError, parse_update
 
@@ -20,14 +20,15 @@ _QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_
 
 
 class Refused(Exception):
-    """`lines`: for the terminal. `reason`: for the event."""
+    """`lines`: for the terminal. `reason`: for the event. `way`: how to ask for it, where that helps."""
 
-    def __init__(self, lines: list[str], reason: str, findings=(), commits: int | None = None) -> None:
+    def __init__(self, lines: list[str], reason: str, findings=(), commits: int | None = None, way=None) -> None:
         super().__init__(reason)
         self.lines = lines
         self.reason = reason
         self.findings = list(findings)
         self.commits = commits
+        self.way = way
 
 
 def main() -> int:
@@ -79,7 +80,10 @@ def _check(config: Config, upstream: Upstream, updates: list[Update]) -> None:
     found = refusals(upstream, config.limits, updates, mirror.refs(upstream), type_of, is_ancestor)
     if found:
         reasons = [f"{ref}: {reason}" for ref, reason in found.items()]
-        raise Refused([*reasons[:20], "nothing was pushed."], reasons[0])
+        names = not_named(upstream, updates)
+        way = ask.for_refs(config, upstream, **names) if any(names.values()) else None
+        to_ask = [] if way is None else [ask.told(way)]
+        raise Refused([*reasons[:20], *to_ask, "nothing was pushed."], reasons[0], way=way)
     _check_sizes(config, env)
     new = {update.ref: update.new for update in updates if not update.deletes}
     scanned = scan(env, new, config.gitleaks, config.limits.scan_seconds)
@@ -120,6 +124,7 @@ def _refuse(name: str, updates: list[Update], refused: Refused) -> int:
             outcome="refused",
             reason=refused.reason,
             findings=recorded(refused.findings),
+            ask=refused.way,
         )
     except ControlError as error:
         print(f"git-gate: {error}", file=sys.stderr)

@@ -36,9 +36,9 @@ def refusals(
 
 def _reason(upstream: Upstream, update: Update, current: dict[str, str], type_of, is_ancestor) -> str | None:
     push = upstream.push
-    kind, name = ("branches", update.ref[11:]) if update.ref.startswith("refs/heads/") else ("tags", update.ref[10:])
-    globs = getattr(push, kind)
-    if not any(matches(glob, name) for glob in globs):
+    kind, name = _kind_and_name(update)
+    if not _allowed(upstream, kind, name):
+        globs = getattr(push, kind)
         allowed = f"only {', '.join(globs)} may be pushed" if globs else f"no {kind} may be pushed"
         return f"{allowed} to {upstream.id}; {_by(upstream, kind)}"
     if current.get(update.ref, "") != ("" if update.creates else update.old):
@@ -57,6 +57,25 @@ def _reason(upstream: Upstream, update: Update, current: dict[str, str], type_of
     if not is_ancestor(update.old, update.new):
         return f"it rewrites what is there (not a fast-forward) in {upstream.id}; {_by(upstream, 'force')}"
     return None
+
+
+def not_named(upstream: Upstream, updates: list[Update]) -> dict[str, list[str]]:
+    """Branches and tags that are refused for their name alone: others of the manifest would let them through."""
+    found: dict[str, list[str]] = {"branches": [], "tags": []}
+    for update in updates:
+        kind, name = _kind_and_name(update)
+        if not update.deletes and not _allowed(upstream, kind, name):
+            found[kind].append(name)
+    return found
+
+
+def _kind_and_name(update: Update) -> tuple[str, str]:
+    is_branch = update.ref.startswith("refs/heads/")
+    return ("branches", update.ref[11:]) if is_branch else ("tags", update.ref[10:])
+
+
+def _allowed(upstream: Upstream, kind: str, name: str) -> bool:
+    return upstream.push is not None and any(matches(glob, name) for glob in getattr(upstream.push, kind))
 
 
 def _by(upstream: Upstream, key: str = "") -> str:
