@@ -1,5 +1,6 @@
 // Shows, asks, carries out; what changes under the human's eyes is shown anew.
-import type { Project } from "../project.ts";
+import { readFileSync } from "node:fs";
+import { manifestFile, type Project } from "../project.ts";
 import { confirm, interactive, span } from "../terminal.ts";
 import { UserError } from "../user-error.ts";
 import { alreadyDecided, Changed, expire, grant } from "./decide.ts";
@@ -27,7 +28,7 @@ const tell = (line: string): void => void process.stderr.write(`… ${line}\n`);
 
 /** Prints the request and its proposal, and remembers that it did. */
 export async function showRequest(project: Project, entry: Entry, terms: Terms = {}): Promise<Proposal> {
-  say(printRequest(entry, terms.change));
+  say(printRequest(entry, terms.change, readFileSync(manifestFile(project, entry.stack), "utf8")));
   tell("previewing");
   const proposal = await propose(project, entry, terms);
   say(`\n${printProposal(proposal)}`);

@@ -1,11 +1,14 @@
 // A request and its proposal on the terminal.
+import { parseDocument } from "yaml";
 import { bold, dim, green, plain, plainValue, red, span } from "../terminal.ts";
 import type { Proposal } from "./proposal.ts";
 import type { Entry } from "./read.ts";
+import { liftsInspection } from "./proxy-change.ts";
+import { isGit, type Change } from "./request.ts";
 import { inWords } from "./words.ts";
-import type { Change } from "./request.ts";
 
-export function printRequest(entry: Entry, change: Change | undefined = entry.request as Change | undefined): string {
+/** @param manifest the stack's, for what the change means there */
+export function printRequest(entry: Entry, change = entry.request as Change | undefined, manifest = ""): string {
   const { request } = entry;
   if (!request) return `${bold(entry.id)} of bottle ${entry.stack}: malformed (${plain(entry.malformed ?? "")}). It can only be rejected.\n`;
   const now = Date.now();
@@ -15,7 +18,7 @@ export function printRequest(entry: Entry, change: Change | undefined = entry.re
     `  why      ${plain(request.why)}`,
     `  lasting  ${request.for_seconds ? span(request.for_seconds * 1000) : "for good"}`,
     `  asks     ${JSON.stringify(plainValue(request.change))}`,
-    ...inWords(change!).map((line, index) => `  ${index === 0 ? "allows  " : "        "} ${line}`),
+    ...inWords(change!, !isGit(change!) && liftsInspection(parseDocument(manifest), change!, now)).map((line, index) => `  ${index === 0 ? "allows  " : "        "} ${line}`),
     "",
   ].join("\n");
 }

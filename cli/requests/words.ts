@@ -2,13 +2,15 @@
 import { plain } from "../terminal.ts";
 import type { Change } from "./request.ts";
 
-export function inWords(asked: Change): string[] {
+/** @param lifted whether it only takes the inspection off a host that is allowed already */
+export function inWords(asked: Change, lifted = false): string[] {
   const { kind, change } = asked;
   switch (kind) {
     case "host":
+      if (lifted) return [`${hostWords(change.host)} NOT inspected any more: nobody reads what the agent sends there; what it may reach there stays as it is`];
       return [
         `everything on ${hostWords(change.host)}, any method and path, https on 443 and http on 80`,
-        ...(change.inspect === false ? ["NOT inspected: nobody reads what the agent sends there"] : []),
+        ...passedThrough(change.inspect),
       ];
     case "route": {
       const port = change.port ? `, port ${change.port}` : "";
@@ -16,6 +18,8 @@ export function inWords(asked: Change): string[] {
         `${change.methods?.map((method) => plain(method)).join(", ") ?? "ANY method"} on ${hostWords(change.host)} by ${change.scheme ?? "https"}${port}`,
         change.paths ? `paths: ${change.paths.map((path) => plain(path)).join("  ")}` : "ANY path",
         ...(change.auth ? [`with your ${plain(change.auth.variable)} put on: whoever answers there gets it, and the agent acts there as you`] : []),
+        ...(change.websocket ? ["WebSockets, too"] : []),
+        ...passedThrough(change.inspect),
       ];
     }
     case "git-upstream":
@@ -23,6 +27,10 @@ export function inWords(asked: Change): string[] {
     case "git-branch":
       return [`upstream ${plain(change.upstream)}`, pushWords(change)];
   }
+}
+
+function passedThrough(inspect: boolean | undefined): string[] {
+  return inspect === false ? ["NOT inspected, by any rule of that host: nobody reads what the agent sends there"] : [];
 }
 
 function hostWords(host: string): string {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { parse } from "yaml";
-import { changeManifest, endedGrants } from "../../cli/requests/manifest-change.ts";
+import { parse, parseDocument } from "yaml";
+import { changeManifest } from "../../cli/requests/manifest-change.ts";
+import { endedGrants } from "../../cli/requests/manifest-text.ts";
+import { liftsInspection } from "../../cli/requests/proxy-change.ts";
 
 const manifest = `# the team's own
 config:
@@ -56,10 +58,44 @@ describe("a change of the manifest", () => {
 
   it("refuses what the manifest refuses, with its words", () => {
     expect(() => change({ kind: "host", change: { host: "docs.example.com" } })).toThrow(/is there already as hosts\[0\]/);
-    expect(() => change({ kind: "host", change: { host: "api.github.com" } })).toThrow(/is also in hosts/);
     expect(() => change({ kind: "host", change: { host: "*.com" } })).toThrow(/hosts\[2\]/);
     expect(() => change({ kind: "git-branch", change: { upstream: "nobody", branches: ["x"] } })).toThrow(/has none of the name/);
     expect(() => change({ kind: "git-upstream", change: { url: "https://git.example.com/a.git" } }, "2030-01-01T00:00:00Z")).toThrow(/no end of its own/);
+  });
+
+  describe("of a host that is allowed already", () => {
+    const network = (...lines: string[]) => `config:\n  bottle:network:\n${lines.map((line) => `    ${line}\n`).join("")}`;
+    const after = (text: string, asked: Parameters<typeof changeManifest>[2], until?: string) => (parse(change(asked, until, text).text) as { config: Record<string, unknown> }).config["bottle:network"];
+    const hosts = network("hosts: [a.example.com, b.example.com]");
+    const routes = network("routes:", "  - {host: a.example.com, methods: [GET]}", "  - {host: b.example.com}");
+
+    it("lifts its inspection, wherever it stands, and nothing else", () => {
+      const asked = { kind: "host", change: { host: "a.example.com", inspect: false } } as const;
+      expect(after(hosts, asked)).toEqual({ hosts: [{ host: "a.example.com", inspect: false }, "b.example.com"] });
+      expect(after(routes, asked)).toEqual({ routes: [{ host: "a.example.com", methods: ["GET"], inspect: false }, { host: "b.example.com" }] });
+      expect(() => change(asked, "2030-01-01T00:00:00Z", hosts)).toThrow(/cannot be lifted for a time/);
+      expect(liftsInspection(parseDocument(hosts), asked, Date.now())).toBe(true);
+      expect(liftsInspection(parseDocument(hosts), { kind: "host", change: { host: "c.example.com", inspect: false } }, Date.now())).toBe(false);
+      expect(liftsInspection(parseDocument(manifest), { kind: "host", change: { host: "old.example.com", inspect: false } }, Date.now())).toBe(false);
+    });
+
+    it("allows it as a whole beside its routes", () => {
+      const asked = { kind: "host", change: { host: "a.example.com" } } as const;
+      expect(after(routes, asked)).toEqual({ routes: [{ host: "a.example.com", methods: ["GET"] }, { host: "b.example.com" }, { host: "a.example.com" }, { host: "a.example.com", scheme: "http" }] });
+      const expires = "2030-01-01T00:00:00Z";
+      expect(after(routes, asked, expires)).toMatchObject({ routes: [{}, {}, { host: "a.example.com", expires }, { host: "a.example.com", scheme: "http", expires }] });
+    });
+
+    it("adds a route to a host that was allowed as a whole, and still is", () => {
+      const asked = { kind: "route", change: { host: "a.example.com", port: 8443 } } as const;
+      expect(after(hosts, asked)).toEqual({ hosts: ["b.example.com"], routes: [{ host: "a.example.com" }, { host: "a.example.com", scheme: "http" }, { host: "a.example.com", port: 8443 }] });
+    });
+
+    it("keeps all rules of a host inspected, or none", () => {
+      const passed = network("routes: [{host: a.example.com, methods: [GET], inspect: false}]");
+      expect(after(passed, { kind: "route", change: { host: "a.example.com", methods: ["POST"] } })).toMatchObject({ routes: [{}, { methods: ["POST"], inspect: false }] });
+      expect(after(hosts, { kind: "route", change: { host: "a.example.com", methods: ["GET"], paths: ["/ws"], websocket: true, inspect: false } })).toMatchObject({ routes: [{ inspect: false }, { inspect: false }, { websocket: true, inspect: false }] });
+    });
   });
 
   it("takes a Pulumi secret for what it is", () => {
