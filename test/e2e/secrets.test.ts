@@ -13,6 +13,7 @@ import { startUpstream, type Upstream } from "../lib/upstream.ts";
 
 const variableToken = "e2eVariableToken7Qx9Lm2Vr5";
 const secretToken = "e2ePulumiSecret4Wn8Kt3Zy6";
+const nextSecret = "e2eRotatedSecret2Hd6Jb9Xs1";
 const inherited = "e2eInheritedValue1Bc5Df7";
 
 describeWith(["engine", "base", "pipelock", "pulumi"], "secrets", () => {
@@ -66,7 +67,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "secrets", () => {
     return forms(token).some((form) => content.includes(form));
   }
 
-  function expectNone(where: string, text: string | Buffer, tokens = [variableToken, secretToken]): void {
+  function expectNone(where: string, text: string | Buffer, tokens = [variableToken, secretToken, nextSecret]): void {
     expect(text.length, `${where} is empty: nothing was looked at`).toBeGreaterThan(0);
     for (const token of tokens) expect(holds(text, token), `${where} holds ${token}`).toBe(false);
   }
@@ -156,6 +157,17 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "secrets", () => {
     expect((statSync(folder).mode & 0o777).toString(8)).toBe("700");
     for (const name of readdirSync(folder)) expect((statSync(join(folder, name)).mode & 0o777).toString(8), name).toBe("600");
     expect(await ok("stat", ["--file-system", "--format", "%T", folder])).toBe("tmpfs");
+  });
+
+  test("another Pulumi secret: one up, and no restart", async () => {
+    const before = await containers(stack.identity.instance);
+    const set = await stack.succeed({}, "config", "set", "--secret", "--path", "bottle:network.routes[1].auth.secret", nextSecret);
+    const { output } = await stack.up({ env });
+    expectNone("pulumi config set and up", set.output + output);
+    const after = await containers(stack.identity.instance);
+    for (const name of Object.keys(before)) expect(after[name]!.startedAt, name).toBe(before[name]!.startedAt);
+    expect((await curl(after["agent"]!.name, `https://${names[1]}/v1/rotated`)).status).toBe(200);
+    expect(upstream.requests.at(-1)!.headers["authorization"]).toBe(`Basic ${Buffer.from(`bob:${nextSecret}`).toString("base64")}`);
   });
 
   test("they are in no error of a failing up", async () => {
