@@ -7,7 +7,7 @@ import type { Identity } from "../identity.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { MCP_URL } from "../supervise/config.ts";
 import { claudeFiles, claudeMerges, claudeSkillPath, type ClaudeInput } from "./claude.ts";
-import { gitSettings, signingFiles } from "./git-settings.ts";
+import { gitSettings, gitPrograms } from "./git-settings.ts";
 import { gitFiles, type ProvisionSpec } from "./provision-spec.ts";
 import { agentPaths } from "./service.ts";
 
@@ -32,13 +32,13 @@ export function provisionSpec(input: ProvisioningInput): ProvisionSpec {
   const preset = agent.kind === "preset";
   const prompt = agent.prompt === undefined ? undefined : resolve(project, agent.prompt);
   const claude: ClaudeInput = { ...agent.claude, workspace: agentPaths.workspace, prompt, ...(manifest.supervise && { supervise: MCP_URL }) };
-  const git = gitFiles(gitSettings(manifest.git, identity, input.signingKey));
+  const git = gitFiles(gitSettings(manifest.git, identity, input.signingKey, manifest.supervise));
   return {
     container,
     uid,
     gid,
     home: agentPaths.home,
-    files: [...git.files, ...signingFiles(manifest.git), ...(preset ? claudeFiles(claude) : prompt === undefined ? [] : [{ path: "PROMPT.md", sourcePath: prompt }])],
+    files: [...git.files, ...gitPrograms(manifest.git, manifest.supervise), ...(preset ? claudeFiles(claude) : prompt === undefined ? [] : [{ path: "PROMPT.md", sourcePath: prompt }])],
     directories: agent.skills.map((skill) => {
       const sourcePath = resolve(project, skill);
       const name = basename(sourcePath);

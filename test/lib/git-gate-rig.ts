@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { agentImage, gitGateImage } from "../../components/images/plan.ts";
 import { ensureImage } from "../../components/images/ensure.ts";
-import { gitSettings, signingFiles } from "../../components/agent/git-settings.ts";
+import { gitSettings, gitPrograms } from "../../components/agent/git-settings.ts";
 import { renderGitConfig } from "../../components/agent/provision-spec.ts";
 import { renderComposeFile } from "../../components/compose/compose-file.ts";
 import { GATE_NAME, GATE_CONFIG, renderGateConfig } from "../../components/git-gate/config.ts";
@@ -101,9 +101,9 @@ export async function gitGateRig(git: (server: GitServer, folder: string) => obj
       return { manifest, files };
     };
     const provision = async ({ manifest, files }: ReturnType<typeof rendered>) => {
-      const settings = renderGitConfig({ ...gitSettings(manifest.git, identity, files.signingKey), "safe.directory": "*" });
+      const settings = renderGitConfig({ ...gitSettings(manifest.git, identity, files.signingKey, false), "safe.directory": "*" });
       await ok("docker", ["exec", "-i", agent, "sh", "-c", "mkdir -p ~/.config/bottle && cat > ~/.gitconfig"], { input: settings });
-      for (const { path, content } of signingFiles(manifest.git)) await ok("docker", ["exec", "-i", agent, "sh", "-c", `cat > ~/${path} && chmod +x ~/${path}`], { input: content });
+      for (const { path, content } of gitPrograms(manifest.git, false)) await ok("docker", ["exec", "-i", agent, "sh", "-c", `cat > ~/${path} && chmod +x ~/${path}`], { input: content });
     };
 
     const agent = `${name}-agent`;

@@ -60,7 +60,18 @@ describe("a change of the manifest", () => {
     expect(() => change({ kind: "host", change: { host: "docs.example.com" } })).toThrow(/is there already as hosts\[0\]/);
     expect(() => change({ kind: "host", change: { host: "*.com" } })).toThrow(/hosts\[2\]/);
     expect(() => change({ kind: "git-branch", change: { upstream: "nobody", branches: ["x"] } })).toThrow(/has none of the name/);
+    expect(() => change({ kind: "git-upstream", change: { url: "git@git.example.com:org/b.git" } })).toThrow(/is reached by ssh and needs identityFile/);
     expect(() => change({ kind: "git-upstream", change: { url: "https://git.example.com/a.git" } }, "2030-01-01T00:00:00Z")).toThrow(/no end of its own/);
+  });
+
+  it("adds how git-gate logs in, which no agent asks for", () => {
+    const git = (asked: Parameters<typeof changeManifest>[2], login: object) => linesOf(changeManifest(manifest, "Pulumi.a.yaml", asked, { login }).diff, "+");
+    expect(git({ kind: "git-upstream", change: { url: "git@git.example.com:org/b.git" } }, { identityFile: "keys/b", knownHosts: "~/.ssh/known_hosts" })).toEqual([
+      '+      - {url: "git@git.example.com:org/b.git", identityFile: keys/b, knownHosts: "~/.ssh/known_hosts"}',
+    ]);
+    expect(git({ kind: "git-branch", change: { upstream: "app", tags: ["v*"] } }, { token: "OTHER_TOKEN" })).toEqual([
+      '+      - {url: https://git.example.com/org/app.git, push: {branches: [agent/*], tags: ["v*"]}, token: {variable: "OTHER_TOKEN"}}',
+    ]);
   });
 
   describe("of a host that is allowed already", () => {

@@ -1,6 +1,7 @@
 // What git-gate and the agent's git are told.
+import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { gitSettings, signingFiles } from "../../components/agent/git-settings.ts";
+import { gitPrograms, gitSettings } from "../../components/agent/git-settings.ts";
 import { renderGateConfig } from "../../components/git-gate/config.ts";
 import { identity, manifestOf } from "./fixtures.ts";
 
@@ -40,7 +41,7 @@ describe("gate.json", () => {
 });
 
 describe("the agent's git", () => {
-  const rewrites = (...upstreams: object[]) => Object.fromEntries(Object.entries(gitSettings(of({ upstreams }), identity, undefined)).filter(([key]) => key.startsWith("url.")));
+  const rewrites = (...upstreams: object[]) => Object.fromEntries(Object.entries(gitSettings(of({ upstreams }), identity, undefined, false)).filter(([key]) => key.startsWith("url.")));
 
   it("finds a whole ssh host at git-gate, and the same repository over https", () => {
     expect(rewrites(app)).toEqual({
@@ -67,14 +68,26 @@ describe("the agent's git", () => {
   });
 
   it("is the bottle, or whom the manifest names", () => {
-    expect(gitSettings(of({}), identity, undefined)).toMatchObject({ "user.name": "bottle Review/One", "user.email": "review-one@bottle.invalid" });
-    expect(gitSettings(of({ author: { name: "A", email: "a@b.example" } }), identity, undefined)).toMatchObject({ "user.name": "A", "user.email": "a@b.example" });
+    expect(gitSettings(of({}), identity, undefined, false)).toMatchObject({ "user.name": "bottle Review/One", "user.email": "review-one@bottle.invalid" });
+    expect(gitSettings(of({ author: { name: "A", email: "a@b.example" } }), identity, undefined, false)).toMatchObject({ "user.name": "A", "user.email": "a@b.example" });
   });
 
   it("signs by a program that has git-gate sign", () => {
     const git = of({ upstreams: [app], signing: { identityFile: "k" } });
-    expect(gitSettings(git, identity, "ssh-ed25519 AAAA")).toMatchObject({ "gpg.format": "ssh", "user.signingKey": "key::ssh-ed25519 AAAA", "commit.gpgSign": "true", "tag.gpgSign": "true" });
-    expect(signingFiles(git)).toEqual([{ path: ".config/bottle/sign", executable: true, content: expect.stringContaining("http://git-gate:9419/sign") }]);
-    expect(signingFiles(of({ upstreams: [app] }))).toEqual([]);
+    expect(gitSettings(git, identity, "ssh-ed25519 AAAA", false)).toMatchObject({ "gpg.format": "ssh", "user.signingKey": "key::ssh-ed25519 AAAA", "commit.gpgSign": "true", "tag.gpgSign": "true" });
+    expect(gitPrograms(git, false)).toEqual([{ path: ".config/bottle/sign", executable: true, content: expect.stringContaining("http://git-gate:9419/sign") }]);
+    expect(gitPrograms(of({ upstreams: [app] }), false)).toEqual([]);
+  });
+
+  it("says in ssh's place how to ask, where the agent may", () => {
+    expect(gitSettings(of({}), identity, undefined, false)).not.toHaveProperty(["core.sshCommand"]);
+    expect(gitSettings(of({}), identity, undefined, true)).toMatchObject({ "core.sshCommand": "/home/agent/.config/bottle/no-ssh" });
+    const content = gitPrograms(of({}), true)[0]!.content!;
+    const said = (...args: string[]) => spawnSync("sh", ["-c", content, "ssh", ...args], { encoding: "utf8" });
+    expect(said("-o", "SendEnv=GIT_PROTOCOL", "-p", "2222", "git@h.example.com", "git-upload-pack '/org/app.git'")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('request_git_upstream of the MCP server `supervise` (http://supervise:8090/mcp) with {"url": "ssh://git@h.example.com:2222/org/app.git"} and why'),
+    });
+    expect(said("git@h.example.com", "git-receive-pack 'org/app.git'").stderr).toContain('{"url": "ssh://git@h.example.com/org/app.git"}');
   });
 });

@@ -106,10 +106,11 @@ def body_of(reason: str, target: Target, detail: str | None = None) -> bytes:
     return json.dumps(content, indent=1).encode() + b"\n"
 
 
-def headers_of(reason: str, body: bytes, close: bool) -> list[tuple[bytes, bytes]]:
+def headers_of(reason: str, target: Target, body: bytes, close: bool) -> list[tuple[bytes, bytes]]:
     """Headers of a refusal."""
     headers = [
-        (b"content-type", b"application/json"),
+        # git shows what it is answered on the terminal, but only plain text.
+        (b"content-type", b"application/json" if _repository(target) is None else b"text/plain"),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
         (b"x-bottle-refused", reason.encode()),
@@ -122,7 +123,7 @@ def headers_of(reason: str, body: bytes, close: bool) -> list[tuple[bytes, bytes
 def raw_response(reason: str, target: Target, detail: str | None = None) -> bytes:
     """A whole HTTP/1.1 response that closes the connection, for where no HTTP engine is at work."""
     body = body_of(reason, target, detail)
-    head = b"".join(b"%s: %s\r\n" % pair for pair in headers_of(reason, body, close=True))
+    head = b"".join(b"%s: %s\r\n" % pair for pair in headers_of(reason, target, body, close=True))
     return b"HTTP/1.1 %d Refused\r\n%s\r\n%s" % (status_of(reason), head, body)
 
 
@@ -132,7 +133,9 @@ def _how_to_ask(reason: str, target: Target, rule: object) -> dict[str, object]:
         return {"how_to_ask": "ask the human who runs this bottle to run `pulumi up`"}
     if os.environ.get("SUPERVISE") != "1":
         return {"how_to_ask": HOW_TO_ASK}
-    if isinstance(rule, dict):
+    if isinstance(rule, dict) and "bottle:git" in rule:
+        ask = {"tool": "request_git_upstream", "arguments": rule["bottle:git"]["upstreams"][0]}
+    elif isinstance(rule, dict):
         network = rule["bottle:network"]
         ask = (
             {"tool": "request_host", "arguments": {"host": target.host}}
@@ -154,6 +157,8 @@ def _rule(reason: str, target: Target) -> object:
     """What the manifest would need under `config`, as narrow as this request."""
     if target.host is None or not is_host_name(target.host):
         return None  # no manifest can allow an address
+    if reason in _HOST_RULES | _ROUTE_RULES and (repository := _repository(target)) is not None:
+        return {"bottle:git": {"upstreams": [{"url": repository}]}}
     if reason in _HOST_RULES and target.port in (None, 80, 443):
         return {"bottle:network": {"hosts": [target.host]}}
     if reason not in _HOST_RULES | _ROUTE_RULES:
@@ -173,3 +178,11 @@ def _rule(reason: str, target: Target) -> object:
         route["websocket"] = True
         route["inspect"] = False
     return {"bottle:network": {"routes": [route]}}
+
+
+def _repository(target: Target) -> str | None:
+    """The URL of the git repository that a client looks for (gitprotocol-http); None where it is none."""
+    path = (target.path or "").removesuffix("/info/refs")
+    if path in ("", target.path) or target.scheme != "https" or target.host is None or target.method != "GET":
+        return None
+    return f"https://{target.host}{'' if target.port in (None, 443) else f':{target.port}'}{clip(path)}"

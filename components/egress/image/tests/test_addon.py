@@ -146,6 +146,8 @@ def test_a_refused_tunnel_refuses_all_that_is_asked_in_it(egress):
     content = flow.response.json()
     assert (flow.response.status_code, content["host"], content["path"]) == (403, "evil.com", "/path")
     assert content["rule"] == {"bottle:network": {"hosts": ["evil.com"]}}
+    # What is granted meanwhile is granted on a new connection.
+    assert flow.response.headers["connection"] == "close"
 
 
 def test_a_refusal_says_which_rule_would_be_needed(egress):

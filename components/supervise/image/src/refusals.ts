@@ -34,8 +34,9 @@ function pick(line: Line, keys: readonly string[]): Line {
 const routeReasons = new Set(["port_not_allowed", "scheme_not_allowed", "method_not_allowed", "path_not_allowed", "query_not_allowed", "websocket_not_allowed", "rule_expired"]);
 
 /** The tool that asks for what was refused, where anything can be asked for. */
-function ask({ reason, host, port }: Line): { ask?: string } {
+function ask({ reason, host, port, path }: Line): { ask?: string } {
   if (typeof host !== "string" || !/\.[a-z]/i.test(host)) return {};
+  if (String(path).endsWith("/info/refs") && (reason === "host_not_allowed" || routeReasons.has(String(reason)))) return { ask: "request_git_upstream" };
   if (reason === "host_not_allowed") return { ask: [80, 443].includes(port as number) ? "request_host" : "request_route" };
   if (reason === "content_refused") return { ask: "request_host" };
   return routeReasons.has(String(reason)) ? { ask: "request_route" } : {};

@@ -70,7 +70,9 @@ class Egress:
         if failed := self._decide(flow):
             reason, detail = failed
             has_body = _body_size(flow.request) != 0
-            refuse(flow, reason, detail, close=has_body or reason == "bad_request")
+            # A connection that was refused as a whole would stay so, whatever is granted meanwhile.
+            refused_whole = flow.client_conn.bottle.refusal is not None
+            refuse(flow, reason, detail, close=has_body or refused_whole or reason == "bad_request")
             flow.request.stream = has_body
             flow.request.headers.pop("expect", None)  # nobody waits for the body
 
