@@ -7,7 +7,7 @@ export function inWords(asked: Change, lifted = false): string[] {
   const { kind, change } = asked;
   switch (kind) {
     case "host":
-      if (lifted) return [`${hostWords(change.host)} NOT inspected any more: nobody reads what the agent sends there; what it may reach there stays as it is`];
+      if (lifted) return [`${hostWords(change.host)} NOT inspected any more: nobody reads what the agent sends there; what it may reach there stays as it is`, RESTART];
       return [
         `everything on ${hostWords(change.host)}, any method and path, https on 443 and http on 80`,
         ...passedThrough(change.inspect),
@@ -29,8 +29,10 @@ export function inWords(asked: Change, lifted = false): string[] {
   }
 }
 
+const RESTART = "pipelock restarts for it: what is under way through it now breaks off";
+
 function passedThrough(inspect: boolean | undefined): string[] {
-  return inspect === false ? ["NOT inspected, by any rule of that host: nobody reads what the agent sends there"] : [];
+  return inspect === false ? ["NOT inspected, by any rule of that host: nobody reads what the agent sends there", RESTART] : [];
 }
 
 function hostWords(host: string): string {

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import socket
 import ssl
 
 import pytest
@@ -134,3 +135,29 @@ def test_something_else_instead_of_tls(ask):
         await asyncio.sleep(3)
 
     assert ask("api.test", behaviour)[:2] == (502, "upstream_tls")
+
+
+def _unused_address():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()
+
+
+def test_a_pipelock_that_restarts_is_waited_for():
+    async def run():
+        address = _unused_address()
+        waiting = asyncio.create_task(upstream.connect_tcp(address, 1024))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        server = await asyncio.start_server(lambda *_: None, *address)
+        _, writer = await waiting
+        writer.close()
+        server.close()
+
+    asyncio.run(asyncio.wait_for(run(), 5))
+
+
+def test_one_that_stays_away_is_not(monkeypatch):
+    monkeypatch.setattr(upstream, "RESTART_TIMEOUT", 0.2)
+    with pytest.raises(ConnectionRefusedError):
+        asyncio.run(asyncio.wait_for(upstream.connect_tcp(_unused_address(), 1024), 2))

@@ -28,6 +28,7 @@ from .layers import Opened
 from .limits import CONNECT_TIMEOUT
 from .limits import IDLE_TIMEOUT
 from .limits import READ_AHEAD
+from .upstream import connect_tcp
 from .upstream import unreachable
 
 # All options that mitmproxy's layers read. HTTP/2 is off toward both sides: one parser less that could
@@ -160,7 +161,7 @@ class Handler(server.LiveConnectionHandler):
         assert isinstance(connection, Server) and connection.address
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                reader, writer = await asyncio.open_connection(*connection.address, limit=READ_AHEAD)
+                reader, writer = await connect_tcp(connection.address[:2], READ_AHEAD)
         except (OSError, asyncio.CancelledError) as error:
             self.transports.pop(connection, None)
             connection.error = unreachable(error)

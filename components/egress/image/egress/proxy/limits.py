@@ -24,5 +24,8 @@ HEAD_TIMEOUT = 60.0
 CONNECT_TIMEOUT = 30.0
 """Seconds for pipelock to be reached, to answer a CONNECT, and for TLS with the server."""
 
+RESTART_TIMEOUT = 5.0
+"""Seconds in which a pipelock that takes no connections is tried again: some changes of its rules restart it."""
+
 IDLE_TIMEOUT = 1800
 """Seconds without a byte in either direction after which an opened connection is closed."""

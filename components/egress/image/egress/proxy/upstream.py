@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 
 from .limits import CONNECT_TIMEOUT
 from .limits import MAX_HEAD
+from .limits import RESTART_TIMEOUT
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: ([^\r\n]*))?\r?\n")
 # In pipelock 2.3 a name that cannot be resolved fails its check of addresses.
 _UNRESOLVED = re.compile(r"DNS resolution error for [^\s:]+: (.+)")
 _MAX_REASON = 2048
 _FRESH = 5.0
+_RETRY = 0.1
 
 
 class Failure(str):
@@ -64,7 +66,7 @@ class Upstream:
         writer = None
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                reader, writer = await asyncio.open_connection(*await self.address(), limit=MAX_HEAD)
+                reader, writer = await connect_tcp(await self.address(), MAX_HEAD)
                 writer.write(b"CONNECT %b:%d HTTP/1.1\r\nHost: %b:%d\r\n\r\n" % (host.encode(), port, host.encode(), port))
                 head = await reader.readuntil(b"\r\n\r\n")
                 failure = refusal_in(head)
@@ -81,6 +83,18 @@ class Upstream:
             writer.close()
         assert failure
         raise UpstreamError(failure)
+
+
+async def connect_tcp(address: tuple[str, int], limit: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to pipelock itself; while it restarts, it is tried again. Raises OSError."""
+    last = time.monotonic() + RESTART_TIMEOUT
+    while True:
+        try:
+            return await asyncio.open_connection(*address, limit=limit)
+        except OSError:
+            if time.monotonic() > last:
+                raise
+        await asyncio.sleep(_RETRY)
 
 
 def unreachable(error: BaseException) -> Failure:
