@@ -45,7 +45,8 @@ async function proxiesLack({ project, slug, composeProject }: Place, change: Pro
   const egress = await runningContainer(composeProject, "egress");
   if (egress === undefined) return change.kind === "route" ? "egress does not run" : undefined;
   const rules = parse(read(join(folder.egress.rules, "rules.yaml"))) as { revision: string; hosts?: { host: string }[]; routes?: { host: string }[] };
-  if (!(change.kind === "host" ? rules.hosts : rules.routes)?.some((rule) => rule.host === host)) return "egress's rules do not name the host";
+  // A host that has routes is allowed as a whole by further ones.
+  if (![...(rules.hosts ?? []), ...(rules.routes ?? [])].some((rule) => rule.host === host)) return "egress's rules do not name the host";
   const status = await egressStatus(egress);
   return status?.revision === rules.revision && status.error === null ? undefined : `egress has not taken its new rules${status?.error ? `: ${status.error}` : ""}`;
 }

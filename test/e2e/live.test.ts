@@ -189,6 +189,17 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "a live change, from the 
     expect((await get(`https://${host("one")}/`)).status).toBe(200);
   });
 
+  test("a host that is allowed already: as a whole beside its routes, and no longer inspected", async () => {
+    await approve(await file("request_host", { host: host("api") }));
+    expect((await get(`https://${host("api")}/v2`)).status).toBe(200);
+    expect(upstream.requests.findLast(({ path }) => path === "/v2")!.headers).not.toHaveProperty("authorization");
+    expect(await touched()).toEqual([]);
+    await approve(await file("request_host", { host: host("two"), inspect: false }));
+    expect((await get(`https://${host("two")}/`)).status).toBe(200);
+    expect(await touched()).toEqual(["pipelock"]);
+    before = await containers(stack.identity.instance);
+  });
+
   test("narrowed by the human: what is granted is told, and no more holds", async () => {
     const id = await file("request_route", { host: host("broad"), methods: ["GET", "POST"] });
     const edited = await bottle(project, ["approve", id, "--yes", "--edit"], { ...env, VISUAL: "", EDITOR: "sed -i '/POST/d; 1a paths: [/docs/**]'" });
