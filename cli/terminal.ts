@@ -35,6 +35,9 @@ export const red = paint("31");
 export const green = paint("32");
 export const dim = paint("2");
 
+/** What goes on, beside the output proper. */
+export const tell = (line: string): void => void process.stderr.write(`… ${line}\n`);
+
 export const interactive = (): boolean => process.stdin.isTTY === true && process.stdout.isTTY === true;
 
 /** Asks a yes-or-no question; anything but yes is no. */

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import { findProject } from "../project.ts";
 import { showRequest } from "../requests/approve.ts";
+import { lookForCutOff } from "../requests/cut-off.ts";
 import { printRequest } from "../requests/print.ts";
 import { findRequest, readAnswer } from "../requests/read.ts";
-import { plain } from "../terminal.ts";
+import { plain, tell } from "../terminal.ts";
 
 export function register(program: Command): void {
   program
@@ -13,6 +14,7 @@ export function register(program: Command): void {
     .action(async (id: string, _options: object, command: Command) => {
       const project = await findProject(command);
       const entry = findRequest(project, id);
+      await lookForCutOff(project, [entry.stack], tell);
       if (entry.state === "open") {
         await showRequest(project, entry);
         process.stdout.write(`approve: bottle approve ${id}    reject: bottle reject ${id} --why …\n`);

@@ -1,7 +1,8 @@
 // Shows, asks, carries out; what changes under the human's eyes is shown anew.
 import type { Project } from "../project.ts";
-import { confirm, interactive, span } from "../terminal.ts";
+import { confirm, interactive, span, tell } from "../terminal.ts";
 import { UserError } from "../user-error.ts";
+import { settleCutOff } from "./cut-off.ts";
 import { alreadyDecided, Changed, expire, grant } from "./decide.ts";
 import { duration } from "./duration.ts";
 import { edit } from "./edit.ts";
@@ -18,7 +19,6 @@ export interface ApproveOptions {
 }
 
 const say = (text: string): void => void process.stdout.write(text);
-const tell = (line: string): void => void process.stderr.write(`… ${line}\n`);
 
 /** Prints the request and its proposal, and remembers that it did. */
 export async function showRequest(project: Project, entry: Entry, terms: Terms = {}): Promise<Proposal> {
@@ -36,6 +36,7 @@ export async function approve(project: Project, id: string, options: ApproveOpti
   let entry = findRequest(project, id);
   await checkOpen(entry);
   if (!options.yes && !interactive()) throw new UserError("approve: nobody can be asked here", `Look at it (bottle show ${id}), then: bottle approve ${id} --yes`);
+  await settleCutOff(project, entry.stack, tell);
   const terms = await termsOf(entry, options, project);
   for (;;) {
     const seen = shownBefore(entry.root, id);
