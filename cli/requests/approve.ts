@@ -6,12 +6,14 @@ import { settleCutOff } from "./cut-off.ts";
 import { alreadyDecided, Changed, expire, grant } from "./decide.ts";
 import { duration } from "./duration.ts";
 import { edit } from "./edit.ts";
+import type { PolicyOptions } from "./policy-packs.ts";
 import { printProposal, printRequest } from "./print.ts";
 import { fingerprint, propose, type Proposal, type Terms } from "./proposal.ts";
 import { findRequest, readEntry, type Entry } from "./read.ts";
+import { isGit, type Change } from "./request.ts";
 import { remember, shownBefore } from "./shown.ts";
 
-export interface ApproveOptions {
+export interface ApproveOptions extends PolicyOptions {
   readonly edit?: boolean;
   /** A duration, or "ever". */
   readonly for?: string;
@@ -69,11 +71,14 @@ async function checkOpen(entry: Entry): Promise<void> {
 }
 
 async function termsOf(entry: Entry, options: ApproveOptions, project: Project): Promise<Terms> {
+  if (options.for !== undefined && options.for !== "ever" && isGit(entry.request as Change)) {
+    throw new UserError(`--for: ${entry.id} asks for git, whose upstreams and branches have no end`, "Approve it without --for, and take it out of the manifest by hand when its time is over.");
+  }
   let lasts: number | null | undefined;
   try {
     lasts = options.for === undefined ? undefined : options.for === "ever" ? null : duration(options.for);
   } catch (error) {
     throw new UserError(`--for: ${(error as Error).message}`);
   }
-  return { lasts, ...(options.edit && { change: await edit(entry.request!, project.env) }) };
+  return { lasts, policies: options, ...(options.edit && { change: await edit(entry.request!, project.env) }) };
 }

@@ -1,9 +1,9 @@
 // `pulumi preview` of a manifest that is only a candidate yet.
 import { join } from "node:path";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import type { Project } from "../project.ts";
 import { errorLines, type Stack } from "../pulumi.ts";
+import type { PolicyPacks } from "./policy-packs.ts";
 
 export interface Previewed {
   readonly ok: boolean;
@@ -11,39 +11,38 @@ export interface Previewed {
   readonly output: string;
   /** What would be done to which resource, without those that stay the same. */
   readonly changes: readonly { readonly op: string; readonly name: string; readonly type: string }[];
+  /** Mandatory policies that refuse it. */
+  readonly refusedBy: readonly string[];
 }
 
 /** @param text the candidate; undefined previews the manifest as it is. */
-export async function preview(stack: Stack, text: string | undefined, policyPacks: readonly string[]): Promise<Previewed> {
+export async function preview(stack: Stack, text: string | undefined, policies: PolicyPacks): Promise<Previewed> {
   const folder = mkdtempSync(join(tmpdir(), "bottle-candidate-"));
   const changes: { op: string; name: string; type: string }[] = [];
+  const refusedBy = new Set<string>();
   let output = "";
   try {
     const configFile = text === undefined ? undefined : join(folder, "Pulumi.candidate.yaml");
     if (configFile) writeFileSync(configFile, text!, { mode: 0o600 });
     await stack.preview({
       configFile,
-      policyPacks: [...policyPacks],
+      policyPacks: [...policies.packs],
+      policyPackConfigs: [...policies.configs],
       color: "never",
       suppressOutputs: true,
       suppressProgress: true,
       onOutput: (piece) => (output += piece),
       onError: (piece) => (output += piece),
-      onEvent: ({ resourcePreEvent }) => {
+      onEvent: ({ resourcePreEvent, policyEvent }) => {
+        if (policyEvent?.enforcementLevel === "mandatory") refusedBy.add(policyEvent.policyName);
         const { op, urn, type } = resourcePreEvent?.metadata ?? {};
         if (op && op !== "same" && op !== "read" && type !== "pulumi:pulumi:Stack") changes.push({ op, name: urn!.split("::").at(-1)!, type: type! });
       },
     });
-    return { ok: true, output: output.trim(), changes };
+    return { ok: true, output: output.trim(), changes, refusedBy: [...refusedBy] };
   } catch (error) {
-    return { ok: false, output: errorLines(output) || (error as Error).message, changes };
+    return { ok: false, output: errorLines(output) || (error as Error).message, changes, refusedBy: [...refusedBy] };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** The pack that lies with the project, as the README has it. */
-export function policyPacks(project: Project): string[] {
-  const pack = join(project.folder, "policies");
-  return existsSync(join(pack, "PulumiPolicy.yaml")) ? [pack] : [];
 }

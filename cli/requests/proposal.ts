@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { manifestFile, type Project } from "../project.ts";
 import { openStack, type Stack } from "../pulumi.ts";
 import { changeManifest, endedGrants } from "./manifest-change.ts";
-import { policyPacks, preview, type Previewed } from "./preview.ts";
+import { NO_PACKS, policyPacks, type PolicyOptions } from "./policy-packs.ts";
+import { preview, type Previewed } from "./preview.ts";
 import type { Entry } from "./read.ts";
 import type { Change, Request } from "./request.ts";
 
@@ -34,6 +35,7 @@ export interface Terms {
   readonly change?: Change;
   /** Milliseconds that the grant lasts; undefined: as the request asks. null: for good. */
   readonly lasts?: number | null;
+  readonly policies?: PolicyOptions;
 }
 
 /**
@@ -47,21 +49,27 @@ export async function propose(project: Project, entry: Entry, terms: Terms = {})
   const file = manifestFile(project, entry.stack);
   const before = readFileSync(file, "utf8");
   const { text: after, diff } = changeManifest(before, `Pulumi.${entry.stack}.yaml`, change, endOf(lasts));
+  const policies = policyPacks(project, terms.policies ?? {});
   const stack = await openStack(project, entry.stack);
-  const packs = policyPacks(project);
-  const [unchanged, changed] = await Promise.all([preview(stack, undefined, []), preview(stack, after, packs)]);
+  const [unchanged, changed] = await Promise.all([preview(stack, undefined, NO_PACKS), preview(stack, after, policies)]);
+  // Which of it is not the request's doing.
+  const broken = changed.refusedBy.length > 0 ? (await preview(stack, undefined, policies)).refusedBy : [];
   const ended = endedGrants(before);
   const tidied = ended.length > 0 && unchanged.changes.every(({ name, op }) => op === "update" && /-(rules|config)$/.test(name)) ? ended : [];
   const pending = tidied.length > 0 ? [] : unchanged.changes.filter(({ type }) => type.includes(":") && !type.startsWith("bottle:"));
-  return { entry, request, change, lasts, file, before, after, diff, stack, preview: changed, pending, tidied, policies: packs.length > 0, obstacle: obstacle(entry.stack, unchanged, changed, pending) };
+  return { entry, request, change, lasts, file, before, after, diff, stack, preview: changed, pending, tidied, policies: policies.packs.length > 0, obstacle: obstacle(entry.stack, unchanged, changed, pending, broken) };
 }
 
-function obstacle(stack: string, unchanged: Previewed, changed: Previewed, pending: Previewed["changes"]): Proposal["obstacle"] {
+function obstacle(stack: string, unchanged: Previewed, changed: Previewed, pending: Previewed["changes"], broken: readonly string[]): Proposal["obstacle"] {
   if (!unchanged.ok) return { problem: `the manifest as it is cannot be previewed:\n${unchanged.output}`, mend: `Mend what it names, and run: bottle up ${stack}` };
   if (pending.length > 0) return { problem: "the manifest or the machine has other changes that are not in force yet; this approval would sweep them along", mend: `Look at them (pulumi preview -s ${stack}), bring them into force (bottle up ${stack}) or take them back, then approve again.` };
-  if (!changed.ok) return { problem: "Pulumi or the policy pack refuses the change; see above", mend: "Narrow the request with --edit, reject it, or change what refuses it." };
+  if (broken.length > 0) return { problem: `the manifest as it is breaks ${named(broken)}`, mend: `Mend what the policy pack names, and run: bottle up ${stack}` };
+  if (changed.refusedBy.length > 0) return { problem: `the change is refused by ${named(changed.refusedBy)}; see above`, mend: "Narrow the request with --edit, reject it, or change the policy pack or its settings (--policy-pack-config)." };
+  if (!changed.ok) return { problem: "Pulumi refuses the change; see above", mend: "Narrow the request with --edit, reject it, or mend what Pulumi names." };
   return undefined;
 }
+
+const named = (policies: readonly string[]): string => `the ${policies.length === 1 ? "policy" : "policies"} ${policies.join(", ")}`;
 
 /** When a grant ends that is given now. */
 export function endOf(lasts: number | undefined): string | undefined {

@@ -1,14 +1,15 @@
 // Approvals that are cut off, on a real bottle: by the human, by the system, by a kill, by a power cut.
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { plainGet } from "../lib/e2e-agent.ts";
 import { answerOf, ask, bottle, startBottle, type RunningBottle } from "../lib/e2e-cli.ts";
 import { containers } from "../lib/e2e-engine.ts";
 import { scratchProject, type ScratchProject, type Stack } from "../lib/e2e-project.ts";
+import { sessionMembers } from "../lib/e2e-pulumi.ts";
 import { nameUpstream, type NamedUpstream } from "../lib/e2e-upstream.ts";
 import { describeWith } from "../lib/parts.ts";
-import { ok, until } from "../lib/run.ts";
+import { until } from "../lib/run.ts";
 import { startUpstream, type Upstream } from "../lib/upstream.ts";
 
 describeWith(["engine", "base", "pipelock", "pulumi"], "an approval that is cut off", () => {
@@ -43,7 +44,11 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "an approval that is cut 
   const rules = () => ["egress/rules/rules.yaml", "pipelock/config/pipelock.yaml"].map((path) => readFileSync(join(stack.state, path), "utf8")).join("\n");
   const kinds = () => readFileSync(join(stack.state, "audit.jsonl"), "utf8").trim().split("\n").map((line) => (JSON.parse(line) as { kind: string }).kind);
   const record = () => join(stack.state, "deciding.json");
-  const pulumiRuns = () => existsSync(project.path("backend/.pulumi/locks/organization/bottle/cut")) && ok("find", [project.path("backend/.pulumi/locks/organization/bottle/cut"), "-name", "*.json"]).then((found) => found !== "");
+  /** The backend's locks on the stack: an update has one while it runs. */
+  const locks = () => {
+    const folder = project.path("backend/.pulumi/locks/organization/bottle/cut");
+    return existsSync(folder) ? readdirSync(folder).flatMap((name) => (name.endsWith(".json") ? [join(folder, name)] : [])) : [];
+  };
 
   /** An approval in the middle of its update: pipelock or egress is just given the new rule. */
   async function midway(host: string): Promise<{ id: string; running: RunningBottle; before: string }> {
@@ -109,7 +114,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "an approval that is cut 
     expect(kinds().slice(-2)).toEqual(["interrupted", "anchor"]);
     expect(answerOf(stack, id)).toBeUndefined();
 
-    await until("the update that was left alone has ended", async () => !(await pulumiRuns()), 60_000);
+    await until("the update that was left alone has ended", () => locks().length === 0, 60_000);
     expect(await status(names[3]!)).toBe(200);
     const other = ask(stack, "host", { host: names[4] });
     const approved = await bottle(project, ["approve", other, "--yes"]);
@@ -123,12 +128,11 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "an approval that is cut 
 
   test("after a power cut in the middle, the stack's lock that nobody holds any more goes too", async () => {
     const { id, running, before } = await midway(names[5]!);
-    // The update's own session, with what it runs; and the command.
-    const lock = JSON.parse(await ok("sh", ["-c", `cat ${project.path("backend/.pulumi/locks/organization/bottle/cut")}/*.json`])) as { pid: number };
-    process.kill(running.pid, "SIGKILL");
-    await ok("pkill", ["-KILL", "--session", String(lock.pid)]);
+    // The command, and its update's session with all that runs there.
+    const { pid } = JSON.parse(readFileSync(locks()[0]!, "utf8")) as { pid: number };
+    for (const each of [running.pid, ...sessionMembers(pid)]) process.kill(each, "SIGKILL");
     await running.done;
-    expect(await pulumiRuns()).toBe(true);
+    expect(locks()).toHaveLength(1);
     const shown = await bottle(project, ["show", id]);
     expect(shown.stderr).toContain(`the approval of ${id} on cut was cut off`);
     expect(manifest()).toBe(before);
@@ -158,7 +162,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "an approval that is cut 
     expect(kinds().slice(-2)).toEqual(["interrupted", "anchor"]);
     writeFileSync(stack.file, `${before}# somebody's own\n`);
     expect((await bottle(project, ["approve", id, "--yes"])).stderr).toContain("bottle up cut");
-    await until("the update that was left alone has ended", async () => !(await pulumiRuns()), 60_000);
+    await until("the update that was left alone has ended", () => locks().length === 0, 60_000);
     const up = await bottle(project, ["up", "cut"]);
     expect(up.code, up.output).toBe(0);
     await expectAsBefore(names[6]!, `${before}# somebody's own\n`);

@@ -7,16 +7,24 @@ import type { RunResult } from "../../components/machine/run.ts";
 import { projectRoot } from "../../scripts/setup/project.ts";
 import type { ScratchProject, Stack } from "./e2e-project.ts";
 import { run } from "./run.ts";
+import { Terminal, type TerminalOptions } from "./terminal.ts";
+
+type Place = Pick<ScratchProject, "folder" | "env">;
 
 /** Anchors are kept beside the project, not with the user's own. */
-export function bottleEnvironment(project: ScratchProject): NodeJS.ProcessEnv {
-  return { ...project.env, XDG_CONFIG_HOME: project.path("config"), NO_COLOR: "1" };
+export function bottleEnvironment(project: Place): NodeJS.ProcessEnv {
+  return { ...project.env, XDG_CONFIG_HOME: join(project.folder, "config"), NO_COLOR: "1" };
 }
 
 /** Runs `bottle` in a project's folder. */
-export function bottle(project: ScratchProject, args: readonly string[], env: NodeJS.ProcessEnv = {}, timeout = 240_000): Promise<RunResult & { output: string }> {
+export function bottle(project: Place, args: readonly string[], env: NodeJS.ProcessEnv = {}, timeout = 240_000): Promise<RunResult & { output: string }> {
   const options = { cwd: project.folder, env: { ...bottleEnvironment(project), ...env }, timeout };
   return run(process.execPath, [join(projectRoot, "cli/main.ts"), ...args], options).then((result) => ({ ...result, output: result.stdout + result.stderr }));
+}
+
+/** Runs it at a terminal. */
+export function bottleAtTerminal(project: Place, args: readonly string[], options: Partial<TerminalOptions> = {}): Terminal {
+  return new Terminal(process.execPath, [join(projectRoot, "cli/main.ts"), ...args], { cwd: project.folder, ...options, env: { ...bottleEnvironment(project), ...options.env } });
 }
 
 export interface RunningBottle {
@@ -27,7 +35,7 @@ export interface RunningBottle {
 }
 
 /** Starts `bottle`, to be sent signals. */
-export function startBottle(project: ScratchProject, args: readonly string[]): RunningBottle {
+export function startBottle(project: Place, args: readonly string[]): RunningBottle {
   const child = spawn(process.execPath, [join(projectRoot, "cli/main.ts"), ...args], { cwd: project.folder, env: bottleEnvironment(project), stdio: ["ignore", "pipe", "pipe"] });
   let [stdout, stderr, output] = ["", "", ""];
   const listeners = new Set<() => void>();
@@ -60,7 +68,7 @@ export function newId(): string {
 }
 
 /** Writes a request's file. @param content over a well-formed one, or the file's whole text */
-export function ask(stack: Stack, kind: string, change: object, content: object | string = {}): string {
+export function ask(stack: Pick<Stack, "state">, kind: string, change: object, content: object | string = {}): string {
   const id = newId();
   const folder = join(stack.state, "supervise/requests");
   mkdirSync(folder, { recursive: true });
@@ -70,7 +78,7 @@ export function ask(stack: Stack, kind: string, change: object, content: object 
   return id;
 }
 
-export function answerOf(stack: Stack, id: string): Record<string, unknown> | undefined {
+export function answerOf(stack: Pick<Stack, "state">, id: string): Record<string, unknown> | undefined {
   try {
     return JSON.parse(readFileSync(join(stack.state, `supervise/answers/${id}.json`), "utf8")) as Record<string, unknown>;
   } catch {
