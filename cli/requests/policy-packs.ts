@@ -32,6 +32,9 @@ export function policyPacks(project: Project, { policyPack, policyPackConfig = [
   const configs = policyPackConfig.map((file) => resolve(file));
   const other = packs.find((folder) => !isPack(folder));
   if (other !== undefined) throw new UserError(`--policy-pack ${other}: holds no PulumiPolicy.yaml`, "Name the folder of a policy pack.");
+  // Pulumi has Node require the folder, and a file of that name comes first.
+  const shadow = packs.flatMap((folder) => [`${folder}.js`, `${folder}.json`]).find(existsSync);
+  if (shadow !== undefined) throw new UserError(`${shadow}: Node would load it in the place of the policy pack beside it`, "Give the file another name.");
   const missing = configs.find((file) => !existsSync(file));
   if (missing !== undefined) throw new UserError(`--policy-pack-config ${missing}: is not there`);
   if (configs.length > packs.length) throw new UserError("--policy-pack-config: there are more of them than policy packs", packs.length === 0 ? "Name the pack as well: --policy-pack FOLDER" : undefined);

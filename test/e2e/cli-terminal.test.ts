@@ -94,8 +94,9 @@ describeWith(["terminal"], "bottle at a terminal, with no bottle up", () => {
         terminal.press(answer);
         await terminal.says(outcome, { from });
         await terminal.says("goes back to the list", { from });
+        const back = terminal.output.length;
         terminal.press("\n");
-        await terminal.shows(answer.startsWith("use") ? "No request waits" : "Request 1 of 1");
+        await terminal.shows(answer.startsWith("use") ? "No request waits" : "Request 1 of 1", { from: back });
       }
       expect(answerOf(one, id)).toMatchObject({ decision: "rejected", why: "use the mirror" });
       terminal.press("q");
@@ -219,6 +220,7 @@ describeWith(["engine", "base", "pipelock", "pulumi", "terminal"], "a decision a
     terminal.press(CTRL_C);
     expect(await terminal.ended()).toEqual({ code: 130, sane: true });
     expect(answerOf(stack, id)).toBeUndefined();
+    expect((await bottle(project, ["reject", id, "--why", "no"])).code).toBe(0);
   });
 
   test("a manifest that changes while the question stands is shown anew", async () => {
@@ -257,8 +259,9 @@ describeWith(["engine", "base", "pipelock", "pulumi", "terminal"], "a decision a
     let from = terminal.output.length;
     terminal.press("s");
     await terminal.says(/\+\s+- term-3\.bottle\.test[^]*goes back to the list/, { from });
+    from = terminal.output.length;
     terminal.press("\n");
-    await terminal.shows(id);
+    await terminal.shows(id, { from });
     from = terminal.output.length;
     terminal.press("a");
     await terminal.says(`Approve ${id}? [y/N]`, { from });

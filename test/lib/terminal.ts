@@ -47,9 +47,9 @@ export class Terminal {
     return stripVTControlCharacters(this.output.slice(this.output.lastIndexOf("\x1b[H"))).split("\n").map((line) => line.replace(/\r$/, ""));
   }
 
-  /** Waits until the live view shows it. */
-  async shows(text: string | RegExp, timeout = 10_000): Promise<string[]> {
-    const there = () => (typeof text === "string" ? this.screen().join("\n").includes(text) : text.test(this.screen().join("\n")));
+  /** Waits until the live view shows it, in a frame from `from` on. */
+  async shows(text: string | RegExp, { from = 0, timeout = 10_000 } = {}): Promise<string[]> {
+    const there = () => this.output.lastIndexOf("\x1b[H") >= from && (typeof text === "string" ? this.screen().join("\n").includes(text) : text.test(this.screen().join("\n")));
     await until(`the view shows ${text}`, there, timeout).catch((error: Error) => {
       throw new Error(`${error.message}; it shows:\n${this.screen().join("\n")}`);
     });
