@@ -3,6 +3,7 @@ import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { hashOf } from "../audit/chain.ts";
 import { plain } from "../terminal.ts";
+import { UserError } from "../user-error.ts";
 import { endDeciding, markUnsettled, type Deciding } from "./deciding.ts";
 import type { Place } from "./in-force.ts";
 import { behind, removeRules, ruleFiles } from "./rule-files.ts";
@@ -61,7 +62,7 @@ export async function settle(place: Place, { rules }: Deciding, updateOnce: () =
     for (const name of again) removeRules(place.root, name);
     await updateOnce();
     const still = await behind(place.root, place.composeProject);
-    if (still.length > 0) throw new Error(`${still.join(", ")}: does not take its rules`);
+    if (still.length > 0) throw new UserError(`${still.join(", ")}: does not take its rules`, "Look at what it says: bottle logs STACK SERVICE");
   }
   endDeciding(place.root);
 }

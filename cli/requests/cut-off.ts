@@ -64,14 +64,15 @@ export async function settleCutOff(project: Project, stack: string, tell: Tell):
       const unlisten = interrupts.listen((count) => tell(count === 1 ? "interrupted: the old rules are still being brought back; once more stops that" : "interrupted again: leaving as soon as pulumi has ended"));
       try {
         await settle(placeOf(project, stack), deciding, () => updateBack({ project, stack, root, message: `bottle: back from ${deciding.shared.request.id}`, interrupts }));
-        recordSettled(root, deciding);
-        interrupts.check();
       } catch (error) {
-        const stopped = interrupts.interrupted;
-        throw stopped ? new UserError(`stack ${stack}: ${stopped.message}`, `bottle up ${stack}`, stopped.exitCode) : error;
+        const stopped = interrupts.count > 1 ? interrupts.interrupted : undefined;
+        throw stopped ? new UserError(`stack ${stack}: the way back ${stopped.message}`, `bottle up ${stack}`, stopped.exitCode) : error;
       } finally {
         unlisten();
       }
+      recordSettled(root, deciding);
+      const stopped = interrupts.interrupted;
+      if (stopped) throw new UserError(`approve ${stopped.message}; the old rules are back, and nothing else was done`, undefined, stopped.exitCode);
     });
   });
 }

@@ -4,6 +4,8 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /** Milliseconds within which signals are one: npm and a closing terminal send the same one twice. */
 const SAME = 500;
 
+const ignore = (): void => {};
+
 /** The human, or the system, wants an end. */
 export class Interrupted extends Error {
   readonly exitCode: number;
@@ -26,7 +28,7 @@ export class Interrupts {
     const onSignal = (signal: NodeJS.Signals): void => interrupts.#take(signal);
     for (const signal of SIGNALS) process.on(signal, onSignal);
     // A closed terminal, or pipe, is no reason to stop either; what is still to be written there later is lost as well.
-    for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+    for (const stream of [process.stdout, process.stderr]) stream.off("error", ignore).on("error", ignore);
     try {
       return await work(interrupts);
     } finally {
