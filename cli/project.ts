@@ -61,6 +61,12 @@ export function stateRoot(project: Project, stack: string): string {
   return join(project.folder, "state", slugify(stack));
 }
 
+/** @throws UserError where the stack has no manifest here. */
+export function checkStack(project: Project, stack: string): void {
+  const stacks = stacksOf(project);
+  if (!stacks.includes(stack)) throw new UserError(`Pulumi.${stack}.yaml: is not in ${project.folder}`, `Stacks here: ${stacks.join(", ") || "none"}`);
+}
+
 /** Stacks that have a manifest here. */
 export function stacksOf(project: Pick<Project, "folder">): string[] {
   return readdirSync(project.folder)

@@ -2,6 +2,7 @@
 import { createInterface } from "node:readline/promises";
 import { stripVTControlCharacters } from "node:util";
 import Table from "cli-table3";
+import { UserError } from "./user-error.ts";
 
 /**
  * A text without control characters, bidirectional overrides and other invisible ones, on one line unless told.
@@ -35,20 +36,39 @@ export const red = paint("31");
 export const green = paint("32");
 export const dim = paint("2");
 
+/** What goes on, beside the output proper. */
+export const tell = (line: string): void => void process.stderr.write(`… ${line}\n`);
+
 export const interactive = (): boolean => process.stdin.isTTY === true && process.stdout.isTTY === true;
 
-/** Asks a yes-or-no question; anything but yes is no. */
+/** Asks a yes-or-no question; anything but yes is no. What was typed before the question stood there is no answer. */
 export async function confirm(question: string): Promise<boolean> {
+  await discardTyped();
   return /^y(es)?$/i.test(await ask(`${question} [y/N] `));
 }
 
+/** @throws UserError where there is no answer: Ctrl-C, Ctrl-D, a terminal that is gone */
 export async function ask(question: string): Promise<string> {
   const line = createInterface({ input: process.stdin, output: process.stderr });
+  const ended = new Promise<never>((_, reject) => {
+    for (const event of ["SIGINT", "close"]) line.once(event, () => reject(new Error(event)));
+  });
   try {
-    return (await line.question(question)).trim();
+    return (await Promise.race([line.question(question), ended])).trim();
+  } catch {
+    process.stderr.write("\n");
+    throw new UserError("nothing was done", undefined, 130);
   } finally {
     line.close();
   }
+}
+
+async function discardTyped(): Promise<void> {
+  const { stdin } = process;
+  const discard = (): void => {};
+  stdin.setRawMode(true).on("data", discard).resume();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  stdin.off("data", discard).pause().setRawMode(false);
 }
 
 /** 3 d, 4 h, 5 min, 6 s: the largest unit that fits. */

@@ -33,5 +33,5 @@ export function stateFolderAt(root: string): StateFolder {
   };
 }
 
-/** Files under `state/<slug>/` that outlive `destroy`: what people want afterwards. Shell patterns. */
-export const keptFiles: readonly string[] = ["compose.log*", "work-*", "audit*.jsonl", "evidence"];
+/** Files under `state/<slug>/` that outlive `destroy`: what people want afterwards, and the record of a decision that was cut off. Shell patterns. */
+export const keptFiles: readonly string[] = ["compose.log*", "work-*", "audit*.jsonl", "evidence", "deciding.json"];

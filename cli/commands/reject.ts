@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { findProject } from "../project.ts";
+import { lookForCutOff } from "../requests/cut-off.ts";
 import { alreadyDecided, refuse } from "../requests/decide.ts";
 import { findRequest, isPending } from "../requests/read.ts";
-import { plain } from "../terminal.ts";
+import { plain, tell } from "../terminal.ts";
 import { UserError } from "../user-error.ts";
 
 export function register(program: Command): void {
@@ -12,7 +13,9 @@ export function register(program: Command): void {
     .argument("<id>")
     .requiredOption("--why <text>", "what the agent is told")
     .action(async (id: string, { why }: { why: string }, command: Command) => {
-      const entry = findRequest(await findProject(command), id);
+      const project = await findProject(command);
+      const entry = findRequest(project, id);
+      await lookForCutOff(project, [entry.stack], tell);
       if (!isPending(entry)) throw alreadyDecided(entry, entry.state);
       const text = plain(why);
       if (text === "" || text.length > 1_000) throw new UserError("--why: give the agent a reason, of at most 1000 characters");

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
-import { findProject, stacksOf } from "../project.ts";
+import { checkStack, findProject, stacksOf } from "../project.ts";
+import { lookForCutOff } from "../requests/cut-off.ts";
 import { allRequests, isPending, type Entry } from "../requests/read.ts";
 import type { Change } from "../requests/request.ts";
 import { inShort } from "../requests/words.ts";
-import { plain, span, table } from "../terminal.ts";
-import { UserError } from "../user-error.ts";
+import { plain, span, table, tell } from "../terminal.ts";
 
 export function register(program: Command): void {
   program
@@ -15,7 +15,8 @@ export function register(program: Command): void {
     .option("--json", "for programs")
     .action(async (stack: string | undefined, { all, json }: { all?: boolean; json?: boolean }, command: Command) => {
       const project = await findProject(command);
-      if (stack !== undefined && !stacksOf(project).includes(stack)) throw new UserError(`Pulumi.${stack}.yaml: is not in ${project.folder}`, `Stacks here: ${stacksOf(project).join(", ") || "none"}`);
+      if (stack !== undefined) checkStack(project, stack);
+      await lookForCutOff(project, stack === undefined ? stacksOf(project) : [stack], tell);
       const entries = allRequests(project, stack === undefined ? undefined : [stack]).filter((entry) => all || isPending(entry));
       process.stdout.write(json ? `${JSON.stringify(entries.map(({ stack, id, state, request, malformed }) => ({ stack, id, state, request: request ?? null, malformed: malformed ?? null })), null, 2)}\n` : renderRequests(entries));
     });

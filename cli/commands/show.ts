@@ -1,21 +1,23 @@
 import type { Command } from "commander";
 import { findProject } from "../project.ts";
 import { showRequest } from "../requests/approve.ts";
+import { lookForCutOff } from "../requests/cut-off.ts";
+import { addPolicyOptions, type PolicyOptions } from "../requests/policy-packs.ts";
 import { printRequest } from "../requests/print.ts";
 import { findRequest, readAnswer } from "../requests/read.ts";
-import { plain } from "../terminal.ts";
+import { plain, tell } from "../terminal.ts";
 
 export function register(program: Command): void {
-  program
-    .command("show")
+  addPolicyOptions(program.command("show"))
     .description("one request: what it allows, the change of the manifest, and its preview with the policy pack")
     .argument("<id>")
-    .action(async (id: string, _options: object, command: Command) => {
+    .action(async (id: string, policies: PolicyOptions, command: Command) => {
       const project = await findProject(command);
       const entry = findRequest(project, id);
+      await lookForCutOff(project, [entry.stack], tell);
       if (entry.state === "open") {
-        await showRequest(project, entry);
-        process.stdout.write(`approve: bottle approve ${id}    reject: bottle reject ${id} --why …\n`);
+        const { obstacle } = await showRequest(project, entry, { policies });
+        process.stdout.write(`${obstacle ? "" : `approve: bottle approve ${id}    `}reject: bottle reject ${id} --why …\n`);
         return;
       }
       process.stdout.write(printRequest(entry));

@@ -1,18 +1,21 @@
 // Shows, asks, carries out; what changes under the human's eyes is shown anew.
 import { readFileSync } from "node:fs";
 import { manifestFile, type Project } from "../project.ts";
-import { confirm, interactive, span } from "../terminal.ts";
+import { confirm, interactive, span, tell } from "../terminal.ts";
 import { UserError } from "../user-error.ts";
+import { settleCutOff } from "./cut-off.ts";
 import { alreadyDecided, Changed, expire, grant } from "./decide.ts";
 import { duration } from "./duration.ts";
 import { edit } from "./edit.ts";
 import type { GitLogin } from "./git-login.ts";
+import type { PolicyOptions } from "./policy-packs.ts";
 import { printProposal, printRequest } from "./print.ts";
 import { fingerprint, propose, type Proposal, type Terms } from "./proposal.ts";
 import { findRequest, readEntry, type Entry } from "./read.ts";
+import { isGit, type Change } from "./request.ts";
 import { remember, shownBefore } from "./shown.ts";
 
-export interface ApproveOptions {
+export interface ApproveOptions extends PolicyOptions {
   readonly edit?: boolean;
   /** A duration, or "ever". */
   readonly for?: string;
@@ -24,7 +27,6 @@ export interface ApproveOptions {
 }
 
 const say = (text: string): void => void process.stdout.write(text);
-const tell = (line: string): void => void process.stderr.write(`… ${line}\n`);
 
 /** Prints the request and its proposal, and remembers that it did. */
 export async function showRequest(project: Project, entry: Entry, terms: Terms = {}): Promise<Proposal> {
@@ -40,6 +42,7 @@ export async function approve(project: Project, id: string, options: ApproveOpti
   let entry = findRequest(project, id);
   await checkOpen(entry);
   if (!options.yes && !interactive()) throw new UserError("approve: nobody can be asked here", `Look at it (bottle show ${id}), then: bottle approve ${id} --yes`);
+  await settleCutOff(project, entry.stack, tell);
   const terms = await termsOf(entry, options, project);
   for (;;) {
     const seen = shownBefore(entry.root, id);
@@ -72,13 +75,16 @@ async function checkOpen(entry: Entry): Promise<void> {
 }
 
 async function termsOf(entry: Entry, options: ApproveOptions, project: Project): Promise<Terms> {
+  if (options.for !== undefined && options.for !== "ever" && isGit(entry.request as Change)) {
+    throw new UserError(`--for: ${entry.id} asks for git, whose upstreams and branches have no end`, "Approve it without --for, and take it out of the manifest by hand when its time is over.");
+  }
   let lasts: number | null | undefined;
   try {
     lasts = options.for === undefined ? undefined : options.for === "ever" ? null : duration(options.for);
   } catch (error) {
     throw new UserError(`--for: ${(error as Error).message}`);
   }
-  return { lasts, login: loginOf(entry, options), ...(options.edit && { change: await edit(entry.request!, project.env) }) };
+  return { lasts, login: loginOf(entry, options), policies: options, ...(options.edit && { change: await edit(entry.request!, project.env) }) };
 }
 
 function loginOf({ id, request }: Entry, { identityFile, knownHosts, token }: ApproveOptions): GitLogin {

@@ -8,7 +8,8 @@ import { LOGIN_OPTIONS, type GitLogin } from "./git-login.ts";
 import { unknownHost } from "./known-host.ts";
 import { changeManifest } from "./manifest-change.ts";
 import { endedGrants } from "./manifest-text.ts";
-import { policyPacks, preview, type Previewed } from "./preview.ts";
+import { NO_PACKS, policyPacks, type PolicyOptions } from "./policy-packs.ts";
+import { preview, type Previewed } from "./preview.ts";
 import type { Entry } from "./read.ts";
 import { isGit, type Change, type Request } from "./request.ts";
 
@@ -45,6 +46,7 @@ export interface Terms {
   /** Milliseconds that the grant lasts; undefined: as the request asks. null: for good. */
   readonly lasts?: number | null;
   readonly login?: GitLogin;
+  readonly policies?: PolicyOptions;
 }
 
 /**
@@ -59,14 +61,16 @@ export async function propose(project: Project, entry: Entry, terms: Terms = {})
   const before = readFileSync(file, "utf8");
   const { login } = terms;
   const { text: after, diff } = tryChange(entry, () => changeManifest(before, `Pulumi.${entry.stack}.yaml`, change, { until: endOf(lasts), login }), isGit(change));
+  const policies = policyPacks(project, terms.policies ?? {});
   const stack = await openStack(project, entry.stack);
-  const packs = policyPacks(project);
-  const [unchanged, changed] = await Promise.all([preview(stack, undefined, []), preview(stack, after, packs)]);
+  const [unchanged, changed] = await Promise.all([preview(stack, undefined, NO_PACKS), preview(stack, after, policies)]);
+  // Which of it is not the request's doing.
+  const broken = changed.refusedBy.length > 0 ? (await preview(stack, undefined, policies)).refusedBy : [];
   const ended = endedGrants(before);
   const tidied = ended.length > 0 && unchanged.changes.every(({ name, op }) => op === "update" && /-(rules|config)$/.test(name)) ? ended : [];
   const pending = tidied.length > 0 ? [] : unchanged.changes.filter(({ type }) => type.includes(":") && !type.startsWith("bottle:"));
-  const hindered = obstacle(entry, unchanged, changed, pending) ?? (isGit(change) ? unknownHost(after, entry.id, change, project.folder, project.env) : undefined);
-  return { entry, request, change, lasts, login, file, before, after, diff, stack, preview: changed, pending, tidied, policies: packs.length > 0, obstacle: hindered };
+  const hindered = obstacle(entry, unchanged, changed, pending, broken) ?? (isGit(change) ? unknownHost(after, entry.id, change, project.folder, project.env) : undefined);
+  return { entry, request, change, lasts, login, file, before, after, diff, stack, preview: changed, pending, tidied, policies: policies.packs.length > 0, obstacle: hindered };
 }
 
 function tryChange<T>({ id }: Entry, attempt: () => T, git: boolean): T {
@@ -78,13 +82,17 @@ function tryChange<T>({ id }: Entry, attempt: () => T, git: boolean): T {
   }
 }
 
-function obstacle({ stack }: Entry, unchanged: Previewed, changed: Previewed, pending: Previewed["changes"]): Obstacle | undefined {
+function obstacle({ stack }: Entry, unchanged: Previewed, changed: Previewed, pending: Previewed["changes"], broken: readonly string[]): Obstacle | undefined {
   if (!unchanged.ok) return { problem: `the manifest as it is cannot be previewed:\n${unchanged.output}`, mend: `Mend what it names, and run: bottle up ${stack}` };
   if (pending.length > 0) return { problem: "the manifest or the machine has other changes that are not in force yet; this approval would sweep them along", mend: `Look at them (pulumi preview -s ${stack}), bring them into force (bottle up ${stack}) or take them back, then approve again.` };
   if (changed.lacking.length > 0) return { problem: `this machine lacks what the update needs:\n${changed.lacking.join("\n")}`, mend: "Mend what it names, then approve again." };
-  if (!changed.ok) return { problem: "Pulumi or the policy pack refuses the change; see above", mend: "Narrow the request with --edit, reject it, or change what refuses it." };
+  if (broken.length > 0) return { problem: `the manifest as it is breaks ${named(broken)}`, mend: `Mend what the policy pack names, and run: bottle up ${stack}` };
+  if (changed.refusedBy.length > 0) return { problem: `the change is refused by ${named(changed.refusedBy)}; see above`, mend: "Narrow the request with --edit, reject it, or change the policy pack or its settings (--policy-pack-config)." };
+  if (!changed.ok) return { problem: "Pulumi refuses the change; see above", mend: "Narrow the request with --edit, reject it, or mend what Pulumi names." };
   return undefined;
 }
+
+const named = (policies: readonly string[]): string => `the ${policies.length === 1 ? "policy" : "policies"} ${policies.join(", ")}`;
 
 /** When a grant ends that is given now. */
 export function endOf(lasts: number | undefined): string | undefined {

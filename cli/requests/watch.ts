@@ -1,54 +1,71 @@
-// The live view. Node's own readline does keys and drawing; a decision leaves the view and is the command's own.
-import { emitKeypressEvents, clearScreenDown, cursorTo } from "node:readline";
-import type { Project } from "../project.ts";
-import { ask, bold, dim, plain, span } from "../terminal.ts";
+// The live view of requests. A decision leaves the view and is the command's own.
+import { basename } from "node:path";
+import { stacksOf, type Project } from "../project.ts";
+import { ask, dim, interactive, plain, tell } from "../terminal.ts";
 import { UserError } from "../user-error.ts";
 import { approve, showRequest } from "./approve.ts";
-import { refuse } from "./decide.ts";
-import { allRequests, isPending, type Entry } from "./read.ts";
-import type { Change } from "./request.ts";
-import { inShort } from "./words.ts";
+import { lookForCutOff } from "./cut-off.ts";
+import { alreadyDecided, refuse } from "./decide.ts";
+import type { PolicyOptions } from "./policy-packs.ts";
+import { allRequests, findRequest, isPending, readEntry, type Entry } from "./read.ts";
+import { Screen } from "./screen.ts";
+import { viewLines } from "./view.ts";
 
-const REFRESH = 1_000;
+type Act = "show" | "approve" | "edit" | "reject";
 
-export async function watch(project: Project, stack: string | undefined): Promise<void> {
-  const view = new View(project, stack);
-  emitKeypressEvents(process.stdin);
+const moves: Record<string, number> = { up: -1, k: -1, down: 1, j: 1, pageup: -10, pagedown: 10, home: -Infinity, end: Infinity };
+const acts: Record<string, Act | "quit"> = { s: "show", return: "show", enter: "show", a: "approve", e: "edit", r: "reject", q: "quit", "ctrl-c": "quit", "ctrl-d": "quit" };
+
+export async function watch(project: Project, stack: string | undefined, policies: PolicyOptions): Promise<void> {
+  await lookForCutOff(project, stack === undefined ? stacksOf(project) : [stack], tell);
+  const list = new List(project, stack);
+  const screen = new Screen();
   for (;;) {
-    const key = await view.nextKey();
-    const entry = view.chosen;
-    if (key === "q") return;
-    if (entry === undefined) continue;
-    await act(project, entry, key).catch((error: unknown) => {
+    const act = await screen.keys(
+      () => list.draw(screen),
+      (key) => list.press(key),
+    );
+    if (act === null || act === "quit") return;
+    await carryOut(project, list.chosen!, act, policies).catch((error: unknown) => {
       if (!(error instanceof UserError)) throw error;
       process.stderr.write(`${error.message}\n${error.mend ? `  mend:  ${error.mend}\n` : ""}`);
     });
-    await ask(dim("Enter goes back to the list "));
+    if (!interactive()) return;
+    const next = await ask(dim("Enter goes back to the list, q quits ")).catch(() => "q");
+    if (next === "q") return;
   }
 }
 
-async function act(project: Project, entry: Entry, key: string): Promise<void> {
-  switch (key) {
-    case "s":
-      if (entry.request === undefined) throw new UserError(`${entry.id}: malformed: ${plain(entry.malformed ?? "")}`);
-      return void (await showRequest(project, entry));
-    case "a":
-      return approve(project, entry.id, {});
-    case "e":
-      return approve(project, entry.id, { edit: true });
-    case "r": {
-      const why = plain(await ask(`Why is ${entry.id} rejected? `));
+async function carryOut(project: Project, chosen: Entry, act: Act, policies: PolicyOptions): Promise<void> {
+  const { id, stack } = chosen;
+  const entry = findRequest(project, id);
+  if (!isPending(entry)) throw alreadyDecided(entry, entry.state);
+  switch (act) {
+    case "show":
+      if (entry.request === undefined) throw alreadyDecided(entry, entry.state);
+      await lookForCutOff(project, [stack], tell);
+      return void (await showRequest(project, entry, { policies }));
+    case "approve":
+    case "edit":
+      return approve(project, id, { edit: act === "edit", ...policies });
+    case "reject": {
+      const why = plain(await ask(`Why is ${id} rejected? `));
       if (why === "") throw new UserError("nothing was done: the agent needs a reason");
-      return refuse(entry, why.slice(0, 1_000));
+      await refuse(entry, why.slice(0, 1_000));
+      process.stdout.write(`${id} is rejected\n`);
     }
   }
 }
 
-class View {
+/** What waits, and which of it is chosen: by its id, wherever it moves to. */
+class List {
   readonly #project: Project;
   readonly #stack: string | undefined;
+  /** Every request that was ever seen here: one of no other id is new. */
+  #known: Set<string> | undefined;
   #entries: Entry[] = [];
-  #at = 0;
+  #chosen: Entry | undefined;
+  #note = "";
 
   constructor(project: Project, stack: string | undefined) {
     this.#project = project;
@@ -56,51 +73,55 @@ class View {
   }
 
   get chosen(): Entry | undefined {
-    return this.#entries[this.#at];
+    return this.#chosen;
   }
 
-  /** Draws until a key asks for something. */
-  nextKey(): Promise<string> {
-    this.#draw();
-    process.stdin.setRawMode(true).resume();
-    return new Promise((resolve) => {
-      const timer = setInterval(() => this.#draw(), REFRESH);
-      const onKey = (_text: string, key: { name?: string; ctrl?: boolean }): void => {
-        const name = key.ctrl && key.name === "c" ? "q" : key.name === "return" ? "s" : (key.name ?? "");
-        if (name === "up" || name === "k") this.#move(-1);
-        else if (name === "down" || name === "j") this.#move(1);
-        else if ("qsaer".includes(name) && name.length === 1) {
-          clearInterval(timer);
-          process.stdin.off("keypress", onKey).setRawMode(false).pause();
-          process.stdout.write("\n");
-          resolve(name);
-        }
-      };
-      process.stdin.on("keypress", onKey);
-    });
+  press(key: string): Act | "quit" | undefined {
+    const act = acts[key];
+    if (act !== undefined) return act === "quit" || this.#chosen !== undefined ? act : undefined;
+    const by = moves[key];
+    if (by === undefined) return undefined;
+    this.#note = "";
+    this.#choose(this.#index() + by);
+    return undefined;
   }
 
-  #move(by: number): void {
-    this.#at += by;
-    this.#draw();
+  draw(screen: Screen): void {
+    const stacks = this.#stack === undefined ? stacksOf(this.#project) : [this.#stack];
+    const at = this.#index();
+    this.#entries = allRequests(this.#project, stacks).filter(isPending);
+    this.#noticeNew(screen);
+    const now = this.#chosen && this.#entries.find((entry) => isSame(entry, this.#chosen!));
+    if (this.#chosen !== undefined && now === undefined) this.#note = `${this.#chosen.id} ${fate(this.#chosen)}`;
+    if (now !== undefined) this.#chosen = now;
+    else this.#choose(at);
+    const { columns = 80, rows = 24 } = process.stdout;
+    screen.show(viewLines({ project: basename(this.#project.folder), stacks, entries: this.#entries, at: this.#index(), note: this.#note, columns, rows, now: Date.now() }));
   }
 
-  #draw(): void {
-    const chosen = this.chosen?.id;
-    this.#entries = allRequests(this.#project, this.#stack === undefined ? undefined : [this.#stack]).filter(isPending);
-    const same = this.#entries.findIndex(({ id }) => id === chosen);
-    this.#at = Math.max(0, Math.min(same >= 0 && this.#entries[this.#at]?.id !== chosen ? same : this.#at, this.#entries.length - 1));
-    cursorTo(process.stdout, 0, 0);
-    clearScreenDown(process.stdout);
-    const width = process.stdout.columns ?? 80;
-    const rows = Math.max(3, (process.stdout.rows ?? 24) - 5);
-    const first = Math.max(0, this.#at - rows + 1);
-    const lines = this.#entries.slice(first, first + rows).map((entry, index) => {
-      const what = entry.request ? `${entry.request.kind} ${inShort(entry.request as Change)}  ${plain(entry.request.why)}` : `malformed: ${plain(entry.malformed ?? "")}`;
-      const age = entry.request ? span(Date.now() - Date.parse(entry.request.created_at)) : "";
-      const line = `${first + index === this.#at ? ">" : " "} ${entry.id}  ${entry.stack}  ${age.padEnd(6)} ${what}`.slice(0, width - 1);
-      return first + index === this.#at ? bold(line) : line;
-    });
-    process.stdout.write([bold(`Requests: ${this.#entries.length}`), "", ...(lines.length > 0 ? lines : ["  none waits"]), "", dim("up/down choose   s show   a approve   e edit and approve   r reject   q quit")].join("\n"));
+  #noticeNew(screen: Screen): void {
+    const ids = this.#entries.map(({ stack, id }) => `${stack}/${id}`);
+    const fresh = this.#known === undefined ? [] : this.#entries.filter((_, index) => !this.#known!.has(ids[index]!));
+    this.#known = new Set([...(this.#known ?? []), ...ids]);
+    for (const { id, stack } of fresh) {
+      screen.ring();
+      this.#note = `new: ${id} of ${plain(stack)}`;
+    }
   }
+
+  #index(): number {
+    return Math.max(0, this.#entries.findIndex((entry) => this.#chosen !== undefined && isSame(entry, this.#chosen)));
+  }
+
+  #choose(index: number): void {
+    this.#chosen = this.#entries[Math.max(0, Math.min(index, this.#entries.length - 1))];
+  }
+}
+
+const isSame = (a: Entry, b: Entry): boolean => a.id === b.id && a.stack === b.stack;
+
+/** What became of a request that waits no more. */
+function fate({ stack, root, id }: Entry): string {
+  const { state } = readEntry(stack, root, id);
+  return state === "malformed" ? "is gone" : `is ${state} now`;
 }

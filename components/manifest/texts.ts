@@ -41,9 +41,9 @@ export const variable = checked((value) => {
   return mixed ? "looks like a token itself; write its variable's name only, such as GITHUB_TOKEN, and revoke it where this file was shared" : undefined;
 }, hidden);
 
-/** A moment, RFC 3339 in UTC. */
+/** A moment, RFC 3339 in UTC. In quotes: Pulumi hands a bare one on as Go prints it, `2026-11-25 10:00:00 +0200 +0200`. */
 export const instant = checked((value) => {
-  const mend = "write it in UTC as 2026-11-25T10:00:00Z";
+  const mend = 'write it in UTC and in quotes: "2026-11-25T10:00:00Z"';
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/.test(value)) return `is not a time; ${mend}`;
   const time = new Date(value);
   return Number.isNaN(time.getTime()) || time.toISOString().slice(0, 19) !== value.slice(0, 19) ? `is no day or hour there is; ${mend}` : undefined;

@@ -7,8 +7,8 @@ import { findPulumi } from "../../scripts/setup/pulumi-cli.ts";
 import { missingPlugins } from "../../scripts/setup/pulumi-plugins.ts";
 import { pinnedPlugins, pinnedPulumi } from "../../scripts/setup/pulumi-home.ts";
 
-/** `engine`: Docker, Compose, buildx; `base`: the base image; `pipelock`: its image; `pulumi`: CLI and plugins. */
-export type PartName = "engine" | "base" | "pipelock" | "pulumi";
+/** `engine`: Docker, Compose, buildx; `base`: the base image; `pipelock`: its image; `pulumi`: CLI and plugins; `terminal`: script(1), which makes one. */
+export type PartName = "engine" | "base" | "pipelock" | "pulumi" | "terminal";
 
 /** For each part `true`, or why it is not there. */
 export type Parts = Record<PartName, true | string>;
@@ -23,8 +23,14 @@ async function lookAtParts(): Promise<Parts> {
     const { code } = await run("docker", ["image", "inspect", "--format", "{{.Id}}", name], { timeout: 20_000 });
     return code === 0 || `the image ${name} is not in the engine's store`;
   };
-  const [base, pipelock] = await Promise.all([image(BASE_IMAGE), image(PIPELOCK_IMAGE)]);
-  return { engine: lacking || true, base, pipelock, pulumi };
+  const [base, pipelock, terminal] = await Promise.all([image(BASE_IMAGE), image(PIPELOCK_IMAGE), terminalPart()]);
+  return { engine: lacking || true, base, pipelock, pulumi, terminal };
+}
+
+/** util-linux's, by the options that tests use; Debian has it in bsdutils, which is essential. */
+async function terminalPart(): Promise<true | string> {
+  const { code } = await run("script", ["--quiet", "--flush", "--echo", "always", "--command", "true", "/dev/null"], { timeout: 10_000 });
+  return code === 0 || "no script(1) of util-linux 2.35 or newer";
 }
 
 async function pulumiPart(): Promise<true | string> {

@@ -11,7 +11,7 @@ import { bytes } from "../../cli/fleet/engine.ts";
 import type { Project } from "../../cli/project.ts";
 import { duration } from "../../cli/requests/duration.ts";
 import { readRequests } from "../../cli/requests/read.ts";
-import { alone } from "../../cli/requests/lock.ts";
+import { alone, aloneIfFree } from "../../cli/requests/lock.ts";
 import { inWords } from "../../cli/requests/words.ts";
 import { plain, span } from "../../cli/terminal.ts";
 
@@ -103,10 +103,12 @@ describe("completion", () => {
   });
 });
 
-it("decisions on one bottle are made one at a time; a dead process's lock is taken over", async () => {
-  await alone(folder, async () => {
-    await expect(alone(folder, async () => 1)).rejects.toThrow(/another decision/);
+it("decisions on one bottle are made one at a time; who finds one under way learns whose", async () => {
+  // Left behind by a process that is gone, and whose id this one has now.
+  writeFileSync(join(folder, ".deciding"), JSON.stringify({ pid: process.pid, by: "somebody", since: "2026-01-01T00:00:00Z", doing: "approve raaaaaaa" }));
+  await alone(folder, "approve rbbbbbbb", async () => {
+    await expect(alone(folder, "reject rccccccc", async () => 1)).rejects.toThrow(new RegExp(`under way: bottle approve rbbbbbbb, of .*, process ${process.pid}, for 0 s`));
+    expect(await aloneIfFree(folder, "show", async () => 1)).toBeUndefined();
   });
-  writeFileSync(join(folder, ".deciding"), "999999999");
-  expect(await alone(folder, async () => 2)).toBe(2);
+  expect(await alone(folder, "reject rccccccc", async () => 2)).toBe(2);
 });

@@ -20,6 +20,8 @@ describe("one fault", () => {
     [network({ hosts: host }), "bottle:network.hosts: is a string; give a list"],
     [network({ hosts: [1] }), "bottle:network.hosts[0]: is a number; give a string or a mapping"],
     [network({ hosts: [null] }), "bottle:network.hosts[0]: is empty; give a string or a mapping"],
+    // As Pulumi hands on a bare 2099-01-01T10:00:00+02:00.
+    [network({ hosts: [{ host, expires: "2099-01-01 10:00:00 +0200 +0200" }] }), 'bottle:network.hosts[0].expires: "2099-01-01 10:00:00 +0200 +0200" is not a time; write it in UTC and in quotes: "2026-11-25T10:00:00Z"'],
     [network({ hosts: [{}] }), "bottle:network.hosts[0].host: is missing; give a string"],
     [network({ routes: [{}] }), `${R}.host: is missing; give a string`],
     [route({ websocket: "yes" }), `${R}.websocket: is a string; give true or false`],

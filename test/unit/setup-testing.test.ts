@@ -66,7 +66,7 @@ test("images with a test stage, and no others", () => {
 });
 
 describe("a missing part", () => {
-  const have: Parts = { engine: "no engine answers", base: "no engine answers", pipelock: true, pulumi: true };
+  const have: Parts = { engine: "no engine answers", base: "no engine answers", pipelock: true, pulumi: true, terminal: true };
 
   test("is named once, where a test needs it", () => {
     expect(lack(["engine", "base", "pulumi"], have)).toBe("no engine answers");

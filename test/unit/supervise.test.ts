@@ -42,7 +42,7 @@ describe("expires", () => {
   });
 
   it.each(["2026-01-01", "2026-01-01T00:00:00", "2026-01-01T00:00:00+01:00", "2026-02-30T00:00:00Z", "2026-01-01T24:00:01Z", "tomorrow"])("refuses %s", (expires) => {
-    expect(faultsOf({ network: { hosts: [{ host: "a.example.com", expires }] } })).toEqual([expect.stringContaining("write it in UTC as 2026-11-25T10:00:00Z")]);
+    expect(faultsOf({ network: { hosts: [{ host: "a.example.com", expires }] } })).toEqual([expect.stringContaining('write it in UTC and in quotes: "2026-11-25T10:00:00Z"')]);
   });
 });
 

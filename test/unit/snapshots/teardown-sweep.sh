@@ -27,7 +27,7 @@ if [ -n "$ids" ]; then
 fi
 rm -rf '/run/user/1234/bottle-1234/9a72f4f4'; rmdir '/run/user/1234/bottle-1234' 2>/dev/null
 if [ -d "$state" ]; then
-  find "$state" -mindepth 1 -maxdepth 1 ! -name 'compose.log*' ! -name 'work-*' ! -name 'audit*.jsonl' ! -name 'evidence' -exec rm -rf {} + || { echo "files under $state could not be removed" >&2; exit 1; }
+  find "$state" -mindepth 1 -maxdepth 1 ! -name 'compose.log*' ! -name 'work-*' ! -name 'audit*.jsonl' ! -name 'evidence' ! -name 'deciding.json' -exec rm -rf {} + || { echo "files under $state could not be removed" >&2; exit 1; }
   rmdir "$state" 2>/dev/null
 fi
 exit 0
