@@ -6,7 +6,7 @@ import { plain } from "../terminal.ts";
 import { UserError } from "../user-error.ts";
 import { endDeciding, markUnsettled, type Deciding } from "./deciding.ts";
 import type { Place } from "./in-force.ts";
-import { behind, removeRules, ruleFiles } from "./rule-files.ts";
+import { behind, removeRules, ruleFiles, type Rules } from "./rule-files.ts";
 import { Locked, releaseLock, update, type Update } from "./update.ts";
 
 export type PutBack = "put back" | "as before" | "changed since";
@@ -56,12 +56,13 @@ export async function bringBack(file: string, deciding: Deciding, place: Place, 
  */
 export async function settle(place: Place, { rules }: Deciding, updateOnce: () => Promise<void>): Promise<void> {
   await updateOnce();
-  const odd = ruleFiles(place.root).filter(({ name, content }) => hashOf(content) !== rules[name]).map(({ name }) => name);
-  const again = [...new Set([...odd, ...(await behind(place.root, place.composeProject))])];
+  const now = ruleFiles(place.root);
+  const isOld = ({ name, content }: Rules): boolean => hashOf(content) === rules[name];
+  const again = [...now.filter((each) => !isOld(each)).map(({ name }) => name), ...(await behind(now.filter(isOld), place.composeProject))];
   if (again.length > 0) {
     for (const name of again) removeRules(place.root, name);
     await updateOnce();
-    const still = await behind(place.root, place.composeProject);
+    const still = await behind(ruleFiles(place.root), place.composeProject);
     if (still.length > 0) throw new UserError(`${still.join(", ")}: does not take its rules`, "Look at what it says: bottle logs STACK SERVICE");
   }
   endDeciding(place.root);

@@ -62,9 +62,9 @@ export const holds: Record<RuleFile, (container: string, content: string) => Pro
   },
 };
 
-/** Running sidecars that do not hold what their file says, after some patience. */
-export async function behind(root: string, composeProject: string): Promise<RuleFile[]> {
-  const each = ruleFiles(root).map(async ({ name, content }) => {
+/** Of these, the sidecars that run and do not hold what their file says, after some patience. */
+export async function behind(rules: readonly Rules[], composeProject: string): Promise<RuleFile[]> {
+  const each = rules.map(async ({ name, content }) => {
     const container = await runningContainer(composeProject, name);
     if (container === undefined) return [];
     const held = await poll(async () => ((await holds[name](container, content)) === undefined ? true : undefined), PATIENCE, 200);
