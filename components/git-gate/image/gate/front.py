@@ -8,6 +8,8 @@ import socket
 import struct
 import subprocess
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 
 from . import ask, gitenv, mirror, paths
@@ -22,6 +24,8 @@ from .trace import Trace
 # Seconds: for the first packet, and for a whole connection.
 REQUEST_TIMEOUT = 10
 LONGEST = 4 * 3600
+# Unknown repositories that are written down in a minute: an agent that floods must not push other evidence out.
+UNKNOWN_A_MINUTE = 10
 _LOCAL = frozenset(("127.0.0.1", "::1", "::ffff:127.0.0.1"))
 
 
@@ -35,6 +39,7 @@ class Front:
         self._lock = threading.Lock()
         self._count = 0
         self._children: set[subprocess.Popen] = set()
+        self._unknown_at: deque[float] = deque(maxlen=UNKNOWN_A_MINUTE)
 
     def serve(self, listener: socket.socket) -> None:
         """Never returns; raises OSError where the listener fails."""
@@ -105,11 +110,21 @@ class Front:
     def _unknown(self, config: Config, request: Request) -> RequestError:
         reason = f"{request.path} is not among this bottle's git upstreams"
         way = ask.for_upstream(config, request.path)
-        self._log.write("refused", path=request.path, push=request.push, outcome="refused", reason=reason, ask=way)
+        if self._is_rare():
+            self._log.write("refused", path=request.path, push=request.push, outcome="refused", reason=reason, ask=way)
         if way is not None:
             return RequestError(f"git-gate: {reason}{_to_ask(way)}")
         there = ", ".join(upstream.path for upstream in config.upstreams)
         return RequestError(f"git-gate: {reason} ({there or 'none'}); a human can add it to bottle:git.upstreams")
+
+    def _is_rare(self) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            times = self._unknown_at
+            if len(times) == times.maxlen and now - times[0] < 60:
+                return False
+            times.append(now)
+            return True
 
     def _hand_over(
         self, connection: socket.socket, base: str, repository: str, env: dict[str, str], push: bool

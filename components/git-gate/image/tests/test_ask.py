@@ -7,6 +7,7 @@ import pytest
 from conftest import AGENT, SECRET
 from gate.ask import for_refs, for_upstream, told
 from gate.config import Config
+from gate.front import UNKNOWN_A_MINUTE
 from test_faults import upstream
 
 HOW = "to ask for it, call the tool "
@@ -43,18 +44,28 @@ def test_what_the_agent_is_told():
     assert len(for_refs(config(), upstream(), [str(n) for n in range(50)], [])["arguments"]["branches"]) == 32
 
 
-def fetch(url):
+def fetch(gate, path):
+    url = f"git://127.0.0.1:{gate.port}/{path}"
     return subprocess.run(["git", "ls-remote", url], env=AGENT, capture_output=True, text=True, timeout=30).stderr
 
 
-def test_a_repository_that_is_not_there(project):
-    url = f"git://127.0.0.1:{project.gate.port}/git.example.com/org/app"
-    assert HOW not in fetch(url) and "ask" not in project.gate.evidence()[-1]
-    project.ask()
-    assert f'{HOW}request_git_upstream of the MCP server `supervise` (http://supervise:8090/mcp) with {{"url": "https://git.example.com/org/app.git"}} and why' in fetch(url)
-    event = project.gate.evidence()[-1]
-    assert (event["event"], event["path"], event["push"], event["outcome"]) == ("refused", "git.example.com/org/app", False, "refused")
-    assert event["ask"] == {"tool": "request_git_upstream", "arguments": {"url": "https://git.example.com/org/app.git"}}
+def test_a_repository_that_is_not_there(own_gate):
+    own_gate.start()
+    path = "git.example.com/org/app"
+    assert HOW not in fetch(own_gate, path) and "ask" not in own_gate.evidence()[-1]
+    own_gate.top["ask"] = True
+    own_gate.render()
+    assert f'{HOW}request_git_upstream of the MCP server `supervise` (http://supervise:8090/mcp) with {{"url": "https://{path}.git"}} and why' in fetch(own_gate, path)
+    event = own_gate.evidence()[-1]
+    assert (event["event"], event["path"], event["push"], event["outcome"]) == ("refused", path, False, "refused")
+    assert event["ask"] == {"tool": "request_git_upstream", "arguments": {"url": f"https://{path}.git"}}
+
+
+def test_a_flood_of_them_does_not_fill_the_evidence(own_gate):
+    own_gate.start()
+    for number in range(UNKNOWN_A_MINUTE + 5):
+        assert "is not among" in fetch(own_gate, f"git.example.com/{number}")
+    assert len(own_gate.evidence()) == UNKNOWN_A_MINUTE
 
 
 def test_names_that_may_not_be_pushed(project):
