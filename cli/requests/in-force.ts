@@ -3,6 +3,7 @@ import { parse } from "yaml";
 import { poll, runningContainer } from "../../components/compose/container.ts";
 import { identify } from "../../components/identity.ts";
 import { gatePath, parseGitUrl } from "../../components/manifest/git-url.ts";
+import { readMetadata } from "../fleet/metadata.ts";
 import { stateRoot, type Project } from "../project.ts";
 import { isGit, type Change, type GitChange, type ProxyChange } from "./request.ts";
 import { holds, readRules } from "./rule-files.ts";
@@ -16,8 +17,9 @@ export interface Place {
 }
 
 export function placeOf(project: Project, stack: string): Place {
-  const { composeProject } = identify(project.backend, "organization", project.name, stack);
-  return { root: stateRoot(project, stack), composeProject };
+  const root = stateRoot(project, stack);
+  // Only `up` knows the stack's organisation; where nothing is up there is nothing to be asked either.
+  return { root, composeProject: readMetadata(root).compose_project ?? identify(project.backend, "organization", project.name, stack).composeProject };
 }
 
 /** @returns undefined once every sidecar that the change concerns says that it holds; else what does not. */

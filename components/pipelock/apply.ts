@@ -2,13 +2,16 @@
 // puts it in force: by reload, or by restart where pipelock refuses to reload it. Confirmed from
 // pipelock's own log; a configuration that pipelock refuses never stays.
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { containerHealth, poll, runningContainer } from "../compose/container.ts";
 import { candidateName, replaceChecked } from "../files/live-file.ts";
-import { ownedFile } from "../files/owned-files.ts";
+import { ownedFile, ownedFolder } from "../files/owned-files.ts";
 import { input, main, owner, setting } from "../files/script-io.ts";
 import { run } from "../machine/run.ts";
-import { pipelockPaths } from "./config.ts";
+import { pipelockPaths, RECEIPT_KEY } from "./config.ts";
+import { closeEvidence, liveEvidence } from "./evidence.ts";
+import { newReceiptKey } from "./receipt-key.ts";
 
 const RELOAD_TIMEOUT = 3_000;
 const RESTART_TIMEOUT = 20_000;
@@ -16,18 +19,38 @@ const RESTART_TIMEOUT = 20_000;
 await main(async () => {
   const live = join(setting("CONFIG_FOLDER"), "pipelock.yaml");
   const config = input();
-  const old = await replaceChecked(live, config, owner(), check);
+  const lost = prepareEvidence();
+  let since = now();
+  const old = await replaceChecked(live, config, owner(), async (folder) => {
+    await check(folder);
+    closeEvidence(setting("EVIDENCE_FOLDER")); // before the rename, at which pipelock reloads
+    since = now();
+  });
   const container = await runningContainer(setting("COMPOSE_PROJECT"), "pipelock");
-  if (container === undefined || old === config) return;
-  if (await putInForce(container, config)) return;
+  if (container === undefined || (old === config && !lost)) return;
+  if (await (old === config ? restarted(container, config) : inForce(container, config, since))) return;
   // Taken down meanwhile (by hand, or by a replaced network): `up` starts it with the new file.
   if ((await runningContainer(setting("COMPOSE_PROJECT"), "pipelock")) === undefined) return;
   if (old !== undefined) {
+    since = now();
     ownedFile(live, old, owner());
-    await putInForce(container, old);
+    await inForce(container, old, since);
   }
   throw new Error(`pipelock did not take its new configuration, and the old one is in force again. Its last lines:\n${await lastLines(container)}`);
 });
+
+/** @returns whether the folder was gone: a running pipelock still has the old one mounted. */
+function prepareEvidence(): boolean {
+  const evidence = setting("EVIDENCE_FOLDER");
+  const lost = !existsSync(liveEvidence(evidence));
+  ownedFolder(liveEvidence(evidence), owner());
+  const key = join(setting("CONFIG_FOLDER"), RECEIPT_KEY);
+  if (existsSync(key)) return lost;
+  closeEvidence(evidence); // signed with another key
+  ownedFolder(setting("CONFIG_FOLDER"), owner());
+  ownedFile(key, newReceiptKey(), owner());
+  return lost;
+}
 
 /** pipelock's own check, in its image, where its paths exist. */
 async function check(folder: string): Promise<void> {
@@ -41,24 +64,39 @@ async function check(folder: string): Promise<void> {
   if (code !== 0) throw new Error(`pipelock refuses the configuration rendered from bottle:network:\n${(stderr + stdout).trim().slice(-2000)}`);
 }
 
-/** Reload; where pipelock takes the change for a downgrade (it says so), restart. */
-async function putInForce(container: string, config: string): Promise<boolean> {
-  const hash = createHash("sha256").update(config).digest("hex");
-  const since = new Date(Date.now() - 100).toISOString();
-  await run("docker", ["kill", "--signal", "HUP", container]);
+/** A moment before this one, for `docker logs`: the engine's clock may differ a little. */
+function now(): string {
+  return new Date(Date.now() - 100).toISOString();
+}
+
+/**
+ * Waits for the reload that pipelock does when its file is replaced; where it takes the change for a
+ * downgrade (it says so) or did not see it, restarts it.
+ *
+ * @param since before the file was replaced.
+ */
+async function inForce(container: string, config: string, since: string): Promise<boolean> {
   const answer = await poll(async () => {
     const lines = await logs(container, since);
-    if (lines.includes(hash)) return "in force";
+    if (lines.includes(hashOf(config))) return "in force";
     if (/No such container/.test(lines)) return "gone";
     return /rejected: security downgrade|config reload failed|reload failed/.test(lines) ? "refused" : undefined;
   }, RELOAD_TIMEOUT);
   if (answer === "in force") return true;
-  if (answer === "gone") return false;
+  return answer !== "gone" && restarted(container, config);
+}
 
-  const restarted = new Date().toISOString();
+/** Restarts pipelock, which mounts its folders anew. */
+async function restarted(container: string, config: string): Promise<boolean> {
+  const since = new Date().toISOString();
   await run("docker", ["restart", "--timeout", "2", container]);
-  const started = await poll(async () => ((await logs(container, restarted)).includes(hash) && (await containerHealth(container)) === "healthy" ? true : undefined), RESTART_TIMEOUT);
+  const started = await poll(async () => ((await logs(container, since)).includes(hashOf(config)) && (await containerHealth(container)) === "healthy" ? true : undefined), RESTART_TIMEOUT);
   return started === true;
+}
+
+/** As pipelock says it in its log. */
+function hashOf(config: string): string {
+  return createHash("sha256").update(config).digest("hex");
 }
 
 async function logs(container: string, since: string): Promise<string> {
