@@ -27,6 +27,8 @@ export interface Limits {
   /** Docker's notation: 512m, 4g. */
   readonly memory: string;
   readonly pids: number;
+  /** Bytes of any one file it writes. */
+  readonly fileSize?: number;
 }
 
 export interface ServiceSpec {

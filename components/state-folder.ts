@@ -6,7 +6,7 @@ export interface StateFolder {
   readonly root: string;
   readonly composeFile: string;
   readonly metadata: string;
-  readonly pipelock: { readonly config: string; readonly ca: string; readonly trust: string };
+  readonly pipelock: { readonly config: string; readonly ca: string; readonly trust: string; readonly evidence: string };
   readonly egress: { readonly rules: string; readonly ca: string; readonly trust: string; readonly evidence: string };
   readonly gitGate: { readonly config: string; readonly trust: string; readonly evidence: string };
   /** What the agent asks for, and what was answered. */
@@ -25,7 +25,7 @@ export function stateFolderAt(root: string): StateFolder {
     root,
     composeFile: join(root, "docker-compose.yml"),
     metadata: join(root, "metadata.json"),
-    pipelock: { config: join(root, "pipelock", "config"), ca: join(root, "pipelock", "ca"), trust: join(root, "pipelock", "trust") },
+    pipelock: { config: join(root, "pipelock", "config"), ca: join(root, "pipelock", "ca"), trust: join(root, "pipelock", "trust"), evidence: join(root, "evidence", "pipelock") },
     egress: { rules: join(root, "egress", "rules"), ca: join(root, "egress", "ca"), trust: join(root, "egress", "trust"), evidence: join(root, "evidence", "egress") },
     gitGate: { config: join(root, "git-gate", "config"), trust: join(root, "git-gate", "trust"), evidence: join(root, "evidence", "git-gate") },
     supervise: { requests: join(root, "supervise", "requests"), answers: join(root, "supervise", "answers") },

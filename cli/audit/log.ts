@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, relative } from "node:path";
 import { hostUser } from "../requests/answer.ts";
-import { appendChained, checkChain, rotations } from "./chain.ts";
+import { appendChained, checkChain, rotations, type Checked } from "./chain.ts";
+import { checkPipelock } from "./pipelock.ts";
 
 export interface Head {
   /** Relative to `state/<slug>`. */
@@ -40,15 +41,26 @@ export function anchor(root: string): void {
 }
 
 function headOf(root: string, file: string): Head | undefined {
-  const { head, chained } = checkChain(join(root, file));
+  const { head, chained } = checkEvidence(root, file);
   return chained && head !== undefined ? { file, head } : undefined;
 }
 
-/** audit.jsonl and every evidence file that is there, without rotations, relative to `state/<slug>`. */
+/** pipelock keeps a folder in a format of its own; see checkPipelock. */
+const PIPELOCK = join("evidence", "pipelock");
+
+/** @param file as {@link evidenceFiles} names it. */
+export function checkEvidence(root: string, file: string): Checked {
+  return file === PIPELOCK ? checkPipelock(join(root, file)) : checkChain(join(root, file));
+}
+
+/** audit.jsonl, every evidence file that is there, without rotations, and the folder of pipelock's, relative to `state/<slug>`. */
 export function evidenceFiles(root: string): string[] {
   const folder = join(root, "evidence");
   const found = existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }) : [];
-  const evidence = found.filter((entry) => entry.isFile() && /\.jsonl(\.\d+)?$/.test(entry.name)).map((entry) => relative(root, join(entry.parentPath, entry.name)).replace(/\.\d+$/, ""));
+  const evidence = found.filter((entry) => entry.isFile() && /\.jsonl(\.\d+)?$/.test(entry.name)).map((entry) => {
+    const path = relative(root, join(entry.parentPath, entry.name)).replace(/\.\d+$/, "");
+    return path.startsWith(`${PIPELOCK}/`) ? PIPELOCK : path;
+  });
   return [...new Set([...(rotations(auditFile(root)).length > 0 ? ["audit.jsonl"] : []), ...evidence.sort()])];
 }
 

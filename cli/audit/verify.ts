@@ -1,7 +1,7 @@
 // Checks everything that is kept of one bottle.
 import { join } from "node:path";
 import { checkChain, type Checked } from "./chain.ts";
-import { anchorFile, anchorsOf, evidenceFiles } from "./log.ts";
+import { anchorFile, anchorsOf, checkEvidence, evidenceFiles } from "./log.ts";
 
 export interface Verified {
   readonly file: string;
@@ -19,7 +19,7 @@ export function verify(root: string): Verified[] {
   const gone = [...anchored].filter((file) => !files.includes(file)).map((file): Verified => ({ file, lines: 0, verdict: "missing", findings: [`${join(root, file)}: is gone, but was anchored`] }));
   return [
     ...files.map((file): Verified => {
-      const checked = checkChain(join(root, file));
+      const checked = checkEvidence(root, file);
       const lost = lostAnchors(file, checked);
       const broken = [...checked.broken, ...lost.broken];
       const verdict = broken.length > 0 ? "broken" : checked.chained ? "whole" : "not chained";

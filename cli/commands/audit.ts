@@ -1,8 +1,11 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { evidenceStopped } from "../../components/pipelock/evidence.ts";
+import { stateFolderAt } from "../../components/state-folder.ts";
 import { anchor, anchorsOf } from "../audit/log.ts";
 import { verify, verifyAnchors, type Verified } from "../audit/verify.ts";
+import { engineBottles } from "../fleet/engine.ts";
 import { findProject, stateRoot, type Project } from "../project.ts";
 import { green, red, table } from "../terminal.ts";
 import { UserError } from "../user-error.ts";
@@ -38,8 +41,20 @@ async function verifyAll(command: Command, stack: string | undefined): Promise<v
     if (results.some(({ lines }) => lines > 0) && results.every(({ verdict }) => verdict !== "broken" && verdict !== "missing")) anchor(root);
   }
   add("-", [verifyAnchors()]);
+  findings.push(...(await silentPipelocks(roots, project.env)));
   process.stdout.write(`${table(["BOTTLE", "FILE", "LINES", "VERDICT"], rows)}\n${findings.map((line) => `  - ${line}\n`).join("")}`);
   if (broken) process.exitCode = 1;
+}
+
+/** Running bottles whose pipelock records nothing; none where no engine answers. */
+async function silentPipelocks(roots: readonly string[], env: NodeJS.ProcessEnv): Promise<string[]> {
+  const bottles = await engineBottles(env).catch(() => []);
+  return bottles.flatMap(({ stack, folder, containers }) => {
+    const pipelock = containers.find(({ service, running }) => service === "pipelock" && running);
+    if (pipelock === undefined || folder === undefined || !roots.includes(folder)) return [];
+    const why = evidenceStopped(stateFolderAt(folder).pipelock.evidence, pipelock.startedAt);
+    return why === undefined ? [] : [`${folder}: pipelock records nothing: ${why}; bottle up ${stack} mends it`];
+  });
 }
 
 /** Every bottle of which something is kept. */

@@ -76,6 +76,7 @@ function renderService(service: ServiceSpec, identity: Identity): Record<string,
     cpus: service.limits.cpus,
     mem_limit: service.limits.memory,
     pids_limit: service.limits.pids,
+    ...(service.limits.fileSize !== undefined && { ulimits: { fsize: service.limits.fileSize } }),
     logging,
     labels: { ...identity.labels },
   };

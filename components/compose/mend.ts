@@ -4,10 +4,12 @@
 import { compareContainers, type ComposeDocument } from "../drift/containers.ts";
 import { lookAtContainers } from "../drift/look.ts";
 import { run } from "../machine/run.ts";
+import { closeEvidence, evidenceStopped } from "../pipelock/evidence.ts";
 import { containerHealth, poll } from "./container.ts";
 
 /** Milliseconds in which a container that was paused must answer: two rounds of health checks. */
 const RECOVERY_TIMEOUT = 12_000;
+const RESTART_TIMEOUT = 20_000;
 
 /** Run before `up`. Touches only the services that drifted. */
 export async function mendContainers(compose: readonly string[], project: string, document: ComposeDocument): Promise<void> {
@@ -31,6 +33,16 @@ export async function mendContainers(compose: readonly string[], project: string
     return changed.has(service) && Labels["com.docker.compose.config-hash"] === hashes.get(service) ? [service] : [];
   });
   if (unseen.length > 0) await run("docker", [...compose, "up", "--detach", "--no-deps", "--force-recreate", ...unseen]);
+}
+
+/** Run after `up`: a pipelock that records nothing begins a new chain. */
+export async function mendEvidence(project: string, evidence: string): Promise<void> {
+  const pipelock = ((await lookAtContainers(project)) ?? []).find(({ Config }) => Config.Labels["com.docker.compose.service"] === "pipelock");
+  if (pipelock === undefined || evidenceStopped(evidence, pipelock.State.StartedAt) === undefined) return;
+  closeEvidence(evidence);
+  await restart(pipelock.Id);
+  const fine = await poll(async () => ((await containerHealth(pipelock.Id)) === "healthy" ? true : undefined), RESTART_TIMEOUT);
+  if (fine === undefined) throw new Error("pipelock was started again, as it recorded no evidence, and does not become healthy; docker logs says why");
 }
 
 async function restart(container: string): Promise<void> {

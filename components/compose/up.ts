@@ -12,7 +12,7 @@ import { input, main, setting } from "../files/script-io.ts";
 import { run, type RunResult } from "../machine/run.ts";
 import { stateFolderAt } from "../state-folder.ts";
 import { explainContainer } from "./explain.ts";
-import { mendContainers } from "./mend.ts";
+import { mendContainers, mendEvidence } from "./mend.ts";
 
 /** Seconds; a service that crashes on start fails sooner, when its health does. */
 const WAIT_TIMEOUT = "60";
@@ -61,6 +61,7 @@ await main(async () => {
     const again = await run("docker", [...compose, "up", "--detach", "--wait", "--wait-timeout", WAIT_TIMEOUT]);
     if (again.code !== 0) throw new Error(await explain(compose, again.stderr));
   }
+  await mendEvidence(metadata.compose_project, stateFolderAt(folder).pipelock.evidence);
   ownedFile(join(folder, "metadata.json"), `${JSON.stringify({ ...metadata, created_at: before?.["created_at"] ?? new Date().toISOString() }, null, 2)}\n`, me);
   await record(folder, composeFile, metadata.compose_project);
 });

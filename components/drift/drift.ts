@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import type { Identity } from "../identity.ts";
 import { dockerEnvironment, type Engine } from "../machine/engine.ts";
+import { evidenceStopped } from "../pipelock/evidence.ts";
 import type { StateFolder } from "../state-folder.ts";
 import { compareContainers, type ComposeDocument, type Finding } from "./containers.ts";
 import { lookAtContainers } from "./look.ts";
@@ -43,6 +44,9 @@ export async function findDrift(identity: Identity, engine: Engine, folder: Stat
   const composeFile = missingFiles.includes(COMPOSE_FILE) ? undefined : readFileSync(folder.composeFile, "utf8");
   if (composeFile !== undefined && fingerprint(composeFile) !== applied.composeFile) others.push(`${COMPOSE_FILE} was changed by hand`);
   else if (composeFile !== undefined) findings.push(...compareContainers(parse(composeFile) as ComposeDocument, containers, applied.services));
+  const pipelock = containers.find(({ Config, State }) => Config.Labels["com.docker.compose.service"] === "pipelock" && State.Status === "running");
+  const stopped = pipelock && evidenceStopped(folder.pipelock.evidence, pipelock.State.StartedAt);
+  if (stopped !== undefined) others.push(`pipelock records no evidence: ${stopped}`);
 
   const lines = [...findings.map(({ service, problem }) => `${service} ${problem}`), ...others];
   const repair = lines.length === 0 ? applied.repair : `${nextNumber(applied.repair)}: ${lines.join("; ")}`;

@@ -5,7 +5,7 @@ import { run } from "../machine/run.ts";
 export interface Inspected {
   readonly Id: string;
   readonly Name: string;
-  readonly State: { readonly Status: string; readonly ExitCode: number; readonly Health?: { readonly Status: string } };
+  readonly State: { readonly Status: string; readonly StartedAt: string; readonly ExitCode: number; readonly Health?: { readonly Status: string } };
   readonly Config: { readonly Image: string; readonly User: string; readonly Env?: readonly string[]; readonly Labels: Readonly<Record<string, string>> };
   readonly HostConfig: {
     readonly Memory: number;

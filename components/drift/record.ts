@@ -41,7 +41,7 @@ export function fingerprint(text: string): string {
 /** What is there of the files that `up` and the steps before it render, relative to the folder. */
 export function renderedFiles(folder: StateFolder): string[] {
   const { rules, ca, trust } = folder.egress; // not its evidence, which is its own
-  const folders = [...Object.values(folder.pipelock), rules, ca, trust, folder.gitGate.config, folder.gitGate.trust, folder.agent.ca];
+  const folders = [folder.pipelock.config, folder.pipelock.ca, folder.pipelock.trust, rules, ca, trust, folder.gitGate.config, folder.gitGate.trust, folder.agent.ca];
   const inFolders = folders.flatMap((path) => filesIn(path).map((name) => join(path, name)));
   return [folder.composeFile, folder.metadata, ...inFolders].filter((path) => existsSync(path)).map((path) => relative(folder.root, path)).sort();
 }

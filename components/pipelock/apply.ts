@@ -2,13 +2,16 @@
 // puts it in force: by reload, or by restart where pipelock refuses to reload it. Confirmed from
 // pipelock's own log; a configuration that pipelock refuses never stays.
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { containerHealth, poll, runningContainer } from "../compose/container.ts";
 import { candidateName, replaceChecked } from "../files/live-file.ts";
-import { ownedFile } from "../files/owned-files.ts";
+import { ownedFile, ownedFolder } from "../files/owned-files.ts";
 import { input, main, owner, setting } from "../files/script-io.ts";
 import { run } from "../machine/run.ts";
-import { pipelockPaths } from "./config.ts";
+import { pipelockPaths, RECEIPT_KEY } from "./config.ts";
+import { closeEvidence, liveEvidence } from "./evidence.ts";
+import { newReceiptKey } from "./receipt-key.ts";
 
 const RELOAD_TIMEOUT = 3_000;
 const RESTART_TIMEOUT = 20_000;
@@ -16,7 +19,11 @@ const RESTART_TIMEOUT = 20_000;
 await main(async () => {
   const live = join(setting("CONFIG_FOLDER"), "pipelock.yaml");
   const config = input();
-  const old = await replaceChecked(live, config, owner(), check);
+  prepareEvidence();
+  const old = await replaceChecked(live, config, owner(), async (folder) => {
+    await check(folder);
+    closeEvidence(setting("EVIDENCE_FOLDER")); // before the rename, at which pipelock reloads
+  });
   const container = await runningContainer(setting("COMPOSE_PROJECT"), "pipelock");
   if (container === undefined || old === config) return;
   if (await putInForce(container, config)) return;
@@ -28,6 +35,16 @@ await main(async () => {
   }
   throw new Error(`pipelock did not take its new configuration, and the old one is in force again. Its last lines:\n${await lastLines(container)}`);
 });
+
+function prepareEvidence(): void {
+  const evidence = setting("EVIDENCE_FOLDER");
+  ownedFolder(liveEvidence(evidence), owner());
+  const key = join(setting("CONFIG_FOLDER"), RECEIPT_KEY);
+  if (existsSync(key)) return;
+  closeEvidence(evidence); // signed with another key
+  ownedFolder(setting("CONFIG_FOLDER"), owner());
+  ownedFile(key, newReceiptKey(), owner());
+}
 
 /** pipelock's own check, in its image, where its paths exist. */
 async function check(folder: string): Promise<void> {

@@ -15,7 +15,11 @@ export const pipelockPaths = {
   config: "/etc/pipelock/config",
   ca: "/etc/pipelock/ca",
   trust: "/etc/pipelock/trust",
+  evidence: "/var/log/pipelock",
 } as const;
+
+/** Signs receipts; lies beside pipelock.yaml. */
+export const RECEIPT_KEY = "receipt-key";
 
 /** The same port as egress's, so that the agent's proxy address never changes. */
 export const PIPELOCK_PORT = 8080;
@@ -65,6 +69,14 @@ export function renderPipelockConfig(input: PipelockInput): string {
     },
     dlp: { include_defaults: true, scan_env: false },
     ssrf: { ip_allowlist: unique([guests, ...all.flatMap((entry) => entry.private)]) },
+    flight_recorder: {
+      enabled: true,
+      dir: pipelockPaths.evidence,
+      redact: true,
+      signing_key_path: `${pipelockPaths.config}/${RECEIPT_KEY}`,
+      // One file a run: its size is what is bounded (EVIDENCE_LIMIT), and pipelock deletes none.
+      max_entries_per_file: 1_000_000_000,
+    },
     metrics_listen: "127.0.0.1:9090", // off the port that the agent's side reaches
     logging: { format: "json", output: "stdout", include_allowed: true, include_blocked: true },
   };

@@ -37,7 +37,7 @@ export class Pipelock extends pulumi.ComponentResource {
       `${name}-config`,
       {
         create: nodeScript("./apply", import.meta.url),
-        environment: { ...fileEnvironment(args), CONFIG_FOLDER: folder.pipelock.config, CA_FOLDER: folder.pipelock.ca, IMAGE: request.image },
+        environment: { ...fileEnvironment(args), CONFIG_FOLDER: folder.pipelock.config, CA_FOLDER: folder.pipelock.ca, EVIDENCE_FOLDER: folder.pipelock.evidence, IMAGE: request.image },
         stdin: renderPipelockConfig({ guests: guestRange(args.subnets), hosts, routes }),
         ...quiet,
       },

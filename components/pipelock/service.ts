@@ -3,6 +3,7 @@ import { health, type ServiceSpec } from "../service-spec.ts";
 import type { StateFolder } from "../state-folder.ts";
 import type { NetworkRole, Subnet } from "../subnets.ts";
 import { PIPELOCK_PORT, pipelockPaths } from "./config.ts";
+import { EVIDENCE_LIMIT, liveEvidence } from "./evidence.ts";
 
 export interface PipelockServiceInput {
   readonly image: string;
@@ -36,9 +37,10 @@ export function pipelockService(input: PipelockServiceInput): ServiceSpec {
       { kind: "bind", source: folder.pipelock.config, target: pipelockPaths.config, readOnly: true },
       { kind: "bind", source: folder.pipelock.ca, target: pipelockPaths.ca, readOnly: true },
       { kind: "bind", source: folder.pipelock.trust, target: pipelockPaths.trust, readOnly: true },
+      { kind: "bind", source: liveEvidence(folder.pipelock.evidence), target: pipelockPaths.evidence, readOnly: false },
     ],
     tmpfs: { "/tmp": "size=64m,mode=1777" },
-    limits: { cpus: input.cpus, memory: "512m", pids: 256 },
+    limits: { cpus: input.cpus, memory: "512m", pids: 256, fileSize: EVIDENCE_LIMIT },
     health: health(["/pipelock", "healthcheck", "--addr", `127.0.0.1:${PIPELOCK_PORT}`]),
     readOnlyRoot: true,
     capabilities: [],

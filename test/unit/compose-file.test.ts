@@ -99,7 +99,7 @@ describe("every service of a bottle", () => {
 
   it("the agent writes to its volumes alone, each sidecar to what is its own", () => {
     const writable = services.flatMap((service) => service.mounts.filter((mount) => !mount.readOnly).map((mount) => `${service.name} ${mount.kind} ${mount.target}`));
-    expect([...new Set(writable)]).toEqual(["egress bind /var/log/egress", "agent volume /home/agent", "agent volume /workspace", "git-gate bind /var/log/git-gate", "git-gate volume /srv/git", "supervise bind /var/lib/supervise/requests"]);
+    expect([...new Set(writable)]).toEqual(["pipelock bind /var/log/pipelock", "egress bind /var/log/egress", "agent volume /home/agent", "agent volume /workspace", "git-gate bind /var/log/git-gate", "git-gate volume /srv/git", "supervise bind /var/lib/supervise/requests"]);
   });
 
   it("the agent is on the internal network only, and nothing there is reached by Docker's DNS", () => {
