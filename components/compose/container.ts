@@ -16,6 +16,14 @@ export async function containerHealth(container: string): Promise<string> {
 }
 
 /**
+ * SIGHUP to the service, which runs under an init, from inside. After `docker kill`, with whatever signal, Docker takes
+ * the container for stopped by hand: it starts it again neither after a crash nor after a restart of the engine.
+ */
+export async function hangUp(container: string): Promise<void> {
+  await run("docker", ["exec", container, "sh", "-c", "kill -HUP 1"]);
+}
+
+/**
  * Asks until the answer is there.
  *
  * @param timeout milliseconds.

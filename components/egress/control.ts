@@ -1,5 +1,5 @@
 // How scripts on the host ask egress to re-read its files, and learn whether it did.
-import { poll, runningContainer } from "../compose/container.ts";
+import { hangUp, poll, runningContainer } from "../compose/container.ts";
 import { run } from "../machine/run.ts";
 import { egressPaths } from "./service.ts";
 
@@ -25,7 +25,7 @@ export async function reloadEgress(project: string, satisfied: (status: EgressSt
   const container = await runningContainer(project, "egress");
   if (container === undefined) return undefined;
   const before = await egressStatus(container);
-  await run("docker", ["kill", "--signal", "HUP", container]);
+  await hangUp(container);
   let last: EgressStatus | undefined;
   const ok = await poll(async () => {
     last = await egressStatus(container);

@@ -4,8 +4,7 @@
 import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { rootCertificates } from "node:tls";
-import { runningContainer } from "../compose/container.ts";
-import { run } from "../machine/run.ts";
+import { hangUp, runningContainer } from "../compose/container.ts";
 import { ownedFile, ownedFolder } from "./owned-files.ts";
 import { input, main, owner, setting } from "./script-io.ts";
 
@@ -32,7 +31,7 @@ await main(async () => {
       const old = existsSync(path) ? readFileSync(path, "utf8") : undefined;
       ownedFile(path, text, owner());
       const container = reload === undefined || old === text ? undefined : await runningContainer(setting("COMPOSE_PROJECT"), reload);
-      if (container !== undefined) await run("docker", ["kill", "--signal", "HUP", container]);
+      if (container !== undefined) await hangUp(container);
     } else {
       writeInPlace(path, text);
     }

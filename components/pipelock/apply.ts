@@ -20,18 +20,21 @@ await main(async () => {
   const live = join(setting("CONFIG_FOLDER"), "pipelock.yaml");
   const config = input();
   prepareEvidence();
+  let since = now();
   const old = await replaceChecked(live, config, owner(), async (folder) => {
     await check(folder);
     closeEvidence(setting("EVIDENCE_FOLDER")); // before the rename, at which pipelock reloads
+    since = now();
   });
   const container = await runningContainer(setting("COMPOSE_PROJECT"), "pipelock");
   if (container === undefined || old === config) return;
-  if (await putInForce(container, config)) return;
+  if (await inForce(container, config, since)) return;
   // Taken down meanwhile (by hand, or by a replaced network): `up` starts it with the new file.
   if ((await runningContainer(setting("COMPOSE_PROJECT"), "pipelock")) === undefined) return;
   if (old !== undefined) {
+    since = now();
     ownedFile(live, old, owner());
-    await putInForce(container, old);
+    await inForce(container, old, since);
   }
   throw new Error(`pipelock did not take its new configuration, and the old one is in force again. Its last lines:\n${await lastLines(container)}`);
 });
@@ -58,11 +61,19 @@ async function check(folder: string): Promise<void> {
   if (code !== 0) throw new Error(`pipelock refuses the configuration rendered from bottle:network:\n${(stderr + stdout).trim().slice(-2000)}`);
 }
 
-/** Reload; where pipelock takes the change for a downgrade (it says so), restart. */
-async function putInForce(container: string, config: string): Promise<boolean> {
+/** A moment before this one, for `docker logs`: the engine's clock may differ a little. */
+function now(): string {
+  return new Date(Date.now() - 100).toISOString();
+}
+
+/**
+ * Waits for the reload that pipelock does when its file is replaced; where it takes the change for a
+ * downgrade (it says so) or did not see it, restarts it.
+ *
+ * @param since before the file was replaced.
+ */
+async function inForce(container: string, config: string, since: string): Promise<boolean> {
   const hash = createHash("sha256").update(config).digest("hex");
-  const since = new Date(Date.now() - 100).toISOString();
-  await run("docker", ["kill", "--signal", "HUP", container]);
   const answer = await poll(async () => {
     const lines = await logs(container, since);
     if (lines.includes(hash)) return "in force";
