@@ -24,6 +24,8 @@ export function metadata(args: MetadataArgs): pulumi.Output<object> {
     stack: identity.stack,
     project: identity.project,
     instance: identity.instance,
+    backend: args.pulumi.backend,
+    organization: args.pulumi.organization,
     compose_project: identity.composeProject,
     compose_file: args.folder.composeFile,
     engine: machine.engine.environment,

@@ -2,11 +2,18 @@
 import * as pulumi from "@pulumi/pulumi";
 import { DRIFT } from "./drift/drift.ts";
 import { identify, type Identity } from "./identity.ts";
-import { backendUrl } from "./machine/backend.ts";
+import { backendUrl, shownBackend } from "./machine/backend.ts";
 import { lookAtMachine, type Machine } from "./machine/machine.ts";
 import { removeStrays } from "./machine/strays.ts";
 import { configValue, readManifest, type Manifest } from "./manifest/manifest.ts";
 import { stateFolder } from "./state-folder.ts";
+
+/** Where Pulumi keeps the stack. */
+export interface PulumiPlace {
+  /** Without credentials; see shownBackend. */
+  readonly backend: string;
+  readonly organization: string;
+}
 
 /** Everything {@link Bottle} is made from. */
 export interface BottleArgs {
@@ -15,6 +22,7 @@ export interface BottleArgs {
   readonly machine: Machine;
   /** Absolute path of the Pulumi project. */
   readonly project: string;
+  readonly pulumi: PulumiPlace;
 }
 
 const NAMESPACE = "bottle";
@@ -32,7 +40,8 @@ export async function readStack(): Promise<BottleArgs> {
   const project = process.cwd();
   try {
     const manifest = readManifest(stackConfig(), (key) => isSecret(key));
-    const identity = identify(backendUrl(project), pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack());
+    const [backend, organization] = [backendUrl(project), pulumi.getOrganization()];
+    const identity = identify(backend, organization, pulumi.getProject(), pulumi.getStack());
     const machine = await lookAtMachine(project, identity, manifest);
     if (pulumi.runtime.isDryRun()) {
       for (const fault of machine.faults) await pulumi.log.warn(fault);
@@ -49,7 +58,7 @@ export async function readStack(): Promise<BottleArgs> {
       }
     }
     if (manifest.network.expired.length > 0) await pulumi.log.info(`the end of ${manifest.network.expired.join(", ")} has passed: left out; remove what you no longer want`);
-    return { identity, manifest, machine, project };
+    return { identity, manifest, machine, project, pulumi: { backend: shownBackend(backend), organization } };
   } catch (error) {
     throw new pulumi.RunError((error as Error).message);
   }

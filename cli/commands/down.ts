@@ -41,7 +41,7 @@ async function destroy(project: Project, stack: string, onOutput: (text: string)
 async function reapLost(name: string, project: Project | undefined): Promise<void> {
   const env = project?.env ?? process.env;
   const bottle = await findBottle(name, project, env);
-  const { knowledge } = await new States().of(bottle);
+  const { knowledge } = await new States(project).of(bottle);
   if (knowledge === "known") throw new UserError(`bottle ${bottle.stack} (${bottle.instance}): Pulumi knows it`, `bottle down ${bottle.stack}`);
   const kept = bottle.folder && existsSync(dirname(dirname(bottle.folder))) ? bottle.folder : join(mkdtempSync(join(tmpdir(), "bottle-kept-")), bottle.stack);
   await reap(bottle, kept, env);

@@ -28,10 +28,10 @@ export function render(bottles: readonly Bottle[]): string {
     bottle.pulumi,
   ]);
   const lost = bottles.filter(({ reap }) => reap);
-  const notes = lost.map(({ stack, instance, reap, pulumi }) =>
+  const notes = lost.map(({ stack, instance, reap, pulumi, backend }) =>
     pulumi === "lost"
       ? `${red("lost")}: Pulumi has no stack for ${stack} (${instance}). Take it away, work saved: ${reap}\n`
-      : `unknown: whose ${stack} (${instance}) is cannot be told from here. Where nobody's Pulumi knows it any more: ${reap}\n`,
+      : `unknown: whose ${stack} (${instance}) is cannot be told from here${backend === undefined ? "" : `; its stack is in ${backend}`}. Where nobody's Pulumi knows it any more: ${reap}\n`,
   );
   return `${table(["STACK", "INSTANCE", "STATE", "HEALTH", "UPTIME", "MEMORY", "REQUESTS", "PULUMI"], rows)}\n${notes.length > 0 ? "\n" : ""}${notes.join("")}`;
 }

@@ -1,10 +1,10 @@
 // Every bottle on the machine, as `bottle ls` shows it.
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { shownBackend } from "../../components/machine/backend.ts";
 import { stateRoot, type Project } from "../project.ts";
 import { openCount } from "../requests/read.ts";
 import { engineBottles, memory, type EngineBottle, type EngineContainer } from "./engine.ts";
-import { stackNames, States, type Knowledge } from "./states.ts";
+import { readMetadata } from "./metadata.ts";
+import { stackNames, States, type Knowledge, type Known } from "./states.ts";
 
 export interface Bottle {
   readonly stack: string;
@@ -16,6 +16,8 @@ export interface Bottle {
   readonly pulumi: Knowledge;
   /** Folder of the Pulumi project, where it can be told. */
   readonly project?: string;
+  /** Where Pulumi keeps its stack, without credentials. */
+  readonly backend?: string;
   readonly created_at?: string;
   readonly uptime_seconds?: number;
   readonly memory_bytes?: number;
@@ -27,7 +29,7 @@ export interface Bottle {
 /** @param now milliseconds. */
 export async function fleet(project: Project | undefined, env: NodeJS.ProcessEnv, now = Date.now()): Promise<Bottle[]> {
   const [found, ours] = await Promise.all([engineBottles(env), project && stackNames(project)]);
-  const states = new States();
+  const states = new States(project);
   const [used, knowledge] = await Promise.all([
     memory(env, found.flatMap(({ containers }) => containers.filter(({ running }) => running).map(({ id }) => id))),
     Promise.all(found.map((bottle) => states.of(bottle))),
@@ -35,12 +37,12 @@ export async function fleet(project: Project | undefined, env: NodeJS.ProcessEnv
   const bottles = found.map((bottle, index) => describe(bottle, knowledge[index]!, used, now));
   const absent = (ours ?? []).filter((stack) => !bottles.some((bottle) => bottle.stack === stack && bottle.project === project!.folder));
   for (const stack of absent) {
-    bottles.push({ stack, state: "down", health: "-", pulumi: "known", project: project!.folder, pending_requests: openCount(stateRoot(project!, stack), now) });
+    bottles.push({ stack, state: "down", health: "-", pulumi: "known", project: project!.folder, backend: shownBackend(project!.backend), pending_requests: openCount(stateRoot(project!, stack), now) });
   }
   return bottles.sort((a, b) => a.stack.localeCompare(b.stack));
 }
 
-function describe(bottle: EngineBottle, { knowledge, project }: { knowledge: Knowledge; project?: string }, used: Map<string, number>, now: number): Bottle {
+function describe(bottle: EngineBottle, { knowledge, project, backend }: Known, used: Map<string, number>, now: number): Bottle {
   const running = bottle.containers.filter((container) => container.running);
   const agent = running.find(({ service }) => service === "agent");
   return {
@@ -50,7 +52,8 @@ function describe(bottle: EngineBottle, { knowledge, project }: { knowledge: Kno
     health: healthOf(bottle.containers),
     pulumi: knowledge,
     project,
-    created_at: createdAt(bottle.folder),
+    backend,
+    created_at: readMetadata(bottle.folder).created_at,
     ...(agent && { uptime_seconds: Math.round((now - Date.parse(agent.startedAt)) / 1000) }),
     memory_bytes: running.reduce((sum, { id }) => sum + (used.get(id) ?? 0), 0),
     pending_requests: bottle.folder === undefined ? 0 : openCount(bottle.folder, now),
@@ -66,12 +69,3 @@ export function healthOf(containers: readonly EngineContainer[]): string {
   });
   return containers.length === 0 ? "-" : ill.length === 0 ? "healthy" : ill.sort().join(", ");
 }
-
-function createdAt(folder: string | undefined): string | undefined {
-  try {
-    return (JSON.parse(readFileSync(join(folder ?? "", "metadata.json"), "utf8")) as { created_at?: string }).created_at;
-  } catch {
-    return undefined;
-  }
-}
-

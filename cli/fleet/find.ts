@@ -4,11 +4,12 @@ import { identify } from "../../components/identity.ts";
 import type { Project } from "../project.ts";
 import { UserError } from "../user-error.ts";
 import { engineBottles, type EngineBottle, type EngineContainer } from "./engine.ts";
+import { readMetadata } from "./metadata.ts";
 
 /** Of several stacks with that name, this project's is meant. */
 export async function findBottle(name: string, project: Project | undefined, env: NodeJS.ProcessEnv): Promise<EngineBottle> {
   const bottles = (await engineBottles(env)).filter(({ stack, instance }) => stack === name || instance === name);
-  const own = project && bottles.find(({ instance }) => instance === identify(project.backend, "organization", project.name, name).instance);
+  const own = project && bottles.find(({ instance, folder }) => instance === identify(project.backend, readMetadata(folder).organization ?? "organization", project.name, name).instance);
   const found = own ?? (bottles.length === 1 ? bottles[0] : undefined);
   if (found) return found;
   if (bottles.length === 0) throw new UserError(`there is no bottle ${name} on this engine`, `bottle ls shows those that are; bottle up ${name} brings it up.`);

@@ -23,6 +23,11 @@ export function backendUrl(project: string, environment: NodeJS.ProcessEnv = pro
   }
 }
 
+/** A backend's URL for others to read: without user, password and query, in which S3 and Postgres URLs carry credentials. */
+export function shownBackend(url: string): string {
+  return url.startsWith("file://") ? url : url.replace(/[?#].*$/s, "").replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, "$1");
+}
+
 function fromProject(project: string): string | undefined {
   try {
     const { backend } = parse(readFileSync(join(project, "Pulumi.yaml"), "utf8")) as { backend?: { url?: string } };

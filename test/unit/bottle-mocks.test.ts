@@ -165,6 +165,8 @@ describe("an update of a bottle with routes", () => {
       stack: "Review/One",
       project: "bottle",
       instance: identity.instance,
+      backend: "file:///somewhere/backend",
+      organization: "organization",
       compose_project: identity.composeProject,
       compose_file: "/srv/project/state/review-one/docker-compose.yml",
       engine: machine.engine.environment,

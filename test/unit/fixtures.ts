@@ -46,7 +46,7 @@ export const machine: Machine = {
 
 /** What Bottle takes; the project folder does not exist. */
 export function bottleArgs(config: Config = {}, overrides: Partial<Machine> = {}): BottleArgs {
-  return { identity, manifest: manifestOf(config), machine: { ...machine, ...overrides }, project: "/srv/project" };
+  return { identity, manifest: manifestOf(config), machine: { ...machine, ...overrides }, project: "/srv/project", pulumi: { backend: "file:///somewhere/backend", organization: "organization" } };
 }
 
 /** An empty folder that goes with the test. */
