@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { findDrift } from "../../components/drift/drift.ts";
 import { findEngine } from "../../components/machine/engine.ts";
 import { stateFolder } from "../../components/state-folder.ts";
-import { curl } from "../lib/e2e-agent.ts";
+import { callTool, curl } from "../lib/e2e-agent.ts";
 import { containers, execIn, type Container } from "../lib/e2e-engine.ts";
 import { scratchProject, type ScratchProject, type Stack } from "../lib/e2e-project.ts";
 import { changedResources } from "../lib/e2e-pulumi.ts";
@@ -17,7 +17,7 @@ import { startUpstream, type Upstream } from "../lib/upstream.ts";
 
 describeWith(["engine", "base", "pipelock", "pulumi"], "drift", () => {
   const names = ["passed.bottle.test", "inspected.bottle.test"];
-  const services = ["agent", "egress", "git-gate", "pipelock"];
+  const services = ["agent", "egress", "git-gate", "pipelock", "supervise"];
   let env: Record<string, string> = { E2E_DRIFT_TOKEN: "first-token-of-drift" };
   let project: ScratchProject;
   let stack: Stack;
@@ -34,6 +34,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "drift", () => {
       agent: { preset: "claude", claude: { login: "none" } },
       network: { routes: [{ host: names[0], inspect: false, auth: { variable: "E2E_DRIFT_TOKEN" } }, { host: names[1] }] },
       git: { author: { name: "Drift", email: "drift@bottle.test" }, upstreams: [{ url: `file://${repository}` }] },
+      supervise: true,
       trust: project.trust(upstream.ca),
     });
     await stack.up({ env, timeout: 900_000 });
@@ -141,10 +142,10 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "drift", () => {
     before = await containers(stack.identity.instance);
   });
 
-  test("one that hangs is unhealthy: up starts it again", async () => {
-    await signal("git-gate", "-STOP");
-    await until("git-gate is unhealthy", async () => (await containers(stack.identity.instance))["git-gate"]!.health === "unhealthy", 60_000);
-    await mends([/git-gate is unhealthy/], ["git-gate"]);
+  test.each(["git-gate", "supervise"])("a %s that hangs is unhealthy: up starts it again", async (service) => {
+    await signal(service, "-STOP");
+    await until(`${service} is unhealthy`, async () => (await containers(stack.identity.instance))[service]!.health === "unhealthy", 60_000);
+    await mends([new RegExp(`${service} is unhealthy`)], [service]);
   });
 
   test("a project taken down by hand, with refresh: all is made anew", async () => {
@@ -157,7 +158,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "drift", () => {
     before = await containers(stack.identity.instance);
   });
 
-  test.each(["pipelock", "egress", "git-gate"])("the process of %s killed: back within 5 s by itself, with the same rules and tokens", async (service) => {
+  test.each(["pipelock", "egress", "git-gate", "supervise"])("the process of %s killed: back within 5 s by itself, with the same rules and tokens", async (service) => {
     const killed = Date.now();
     await signal(service, "-KILL");
     const direct = await execIn(agent(), `curl -sS --noproxy '*' --max-time 1 https://${names[0]}/`);
@@ -174,6 +175,25 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "drift", () => {
     await expectWhole();
     expect((await curl(agent(), "https://elsewhere.bottle.test/")).status).not.toBe(200);
     await noChange();
+    before = await containers(stack.identity.instance);
+  });
+
+  test("an agent that waits for an answer when supervise is killed asks again, and has gained nothing", async () => {
+    const elsewhere = "elsewhere.bottle.test";
+    const { id } = await callTool(agent(), "request_host", { host: elsewhere, why: "to read it" });
+    const requests = async () => (await callTool(agent(), "list_requests", {}))["requests"];
+    const asked = await requests();
+    expect(asked).toEqual([expect.objectContaining({ id, status: "open" })]);
+    const waiting = callTool(agent(), "wait_for_answer", { id, seconds: 50 }).catch((error: Error) => error);
+    await new Promise((resolve) => setTimeout(resolve, 1_000)); // it waits by then
+    await signal("supervise", "-KILL");
+    expect(await waiting).toBeInstanceOf(Error);
+    expect((await curl(agent(), `https://${elsewhere}/`)).status).not.toBe(200);
+    await until("supervise is back", async () => (await requests().catch(() => undefined)) !== undefined, 5_000);
+    expect(await requests()).toEqual(asked);
+    expect(await callTool(agent(), "wait_for_answer", { id, seconds: 1 })).toMatchObject({ id, status: "open" });
+    expect((await curl(agent(), `https://${elsewhere}/`)).status).not.toBe(200);
+    expect(await touched()).toEqual(["supervise"]);
     before = await containers(stack.identity.instance);
   });
 
@@ -196,6 +216,16 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "drift", () => {
     await stack.up({ env });
     expect(await touched()).toEqual([]);
     await expectWhole();
+  });
+
+  test("and killed after that reload, egress comes back by itself all the same", async () => {
+    await signal("egress", "-KILL");
+    await until("egress is back", async () => {
+      const egress = (await containers(stack.identity.instance))["egress"]!;
+      return egress.startedAt !== before["egress"]!.startedAt && egress.health === "healthy";
+    }, 15_000);
+    await expectWhole();
+    before = await containers(stack.identity.instance);
   });
 
   test.each(["egress", "pipelock"])("another key for the authority of %s: one up, which restarts it alone, and all trust it", async (service) => {

@@ -3,10 +3,10 @@ import { randomInt } from "node:crypto";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { closedChain, closedChains, liveEvidence, recorderFiles } from "../../components/pipelock/evidence.ts";
+import { closedChain, closedChains, EVIDENCE_LIMIT, liveEvidence, recorderFiles } from "../../components/pipelock/evidence.ts";
 import { plainGet } from "../lib/e2e-agent.ts";
 import { bottle } from "../lib/e2e-cli.ts";
-import { containers } from "../lib/e2e-engine.ts";
+import { containers, execIn } from "../lib/e2e-engine.ts";
 import { scratchProject, type Manifest, type ScratchProject, type Stack } from "../lib/e2e-project.ts";
 import { changedResources } from "../lib/e2e-pulumi.ts";
 import { nameUpstream, type NamedUpstream } from "../lib/e2e-upstream.ts";
@@ -48,9 +48,10 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "pipelock's evidence", ()
   const pipelock = async () => (await containers(stack.identity.instance))["pipelock"]!;
   const get = async (name: string, path = "/") => (await plainGet(`${stack.identity.composeProject}-agent-1`, `http://${name}${path}`)).status;
   const files = () => [...closedChains(evidence).map((number) => closedChain(evidence, number)), liveEvidence(evidence)].flatMap(recorderFiles);
-  const recorded = () =>
-    files()
-      .flatMap((file) => readFileSync(file, "utf8").split("\n").filter(Boolean))
+  /** Whole lines only: one at a full file's end is cut. */
+  const recorded = (of = files()) =>
+    of
+      .flatMap((file) => readFileSync(file, "utf8").split("\n").slice(0, -1))
       .flatMap((line) => (JSON.parse(line) as { detail: { action_record?: Recorded } }).detail.action_record ?? []);
   const last = () => {
     const { verdict, target, layer } = recorded().at(-1)!;
@@ -122,6 +123,21 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "pipelock's evidence", ()
     expect(last()[1]).toBe(`http://${names[0]}/mended`);
     await expectWhole();
     await stack.succeed({}, "preview", "--expect-no-changes");
+  });
+
+  test("a flood fills its file and nothing more; traffic goes on, and up begins anew", async () => {
+    const flood = `path=$(head -c 300000 /dev/zero | tr '\\0' a)
+      for round in $(seq 120); do exec 3<>/dev/tcp/proxy/8080; printf 'GET http://elsewhere.bottle.test/%s HTTP/1.1\\r\\nHost: elsewhere.bottle.test\\r\\nConnection: close\\r\\n\\r\\n' "$path" >&3; head -c 12 <&3 >/dev/null; exec 3<&-; done`;
+    await execIn(`${stack.identity.composeProject}-agent-1`, `bash -c '${flood.replaceAll("'", "'\\''")}'`, { timeout: 300_000 });
+    expect(statSync(files().at(-1)!).size).toBe(EVIDENCE_LIMIT);
+    expect(await get(names[0]!, "/unrecorded")).toBe(200);
+    expect((await stack.succeed({}, "preview")).output).toMatch(/drift: pipelock records no evidence: its evidence is at its limit of 32 MiB/);
+    await stack.up();
+    expect(await get(names[0]!, "/after-flood")).toBe(200);
+    expect(recorded(recorderFiles(liveEvidence(evidence))).map(({ target }) => target)).toEqual([`http://${names[0]}/after-flood`]);
+    const { code, output } = await verify();
+    expect(code, output).toBe(0);
+    expect(output).toContain("does not end with a whole line");
   });
 
   test("outlives destroy, is checked without its bottle, and one byte changed is found", async () => {

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { curl } from "../lib/e2e-agent.ts";
+import { callTool, curl } from "../lib/e2e-agent.ts";
 import { containers, execIn, type Container } from "../lib/e2e-engine.ts";
 import { scratchProject, type Manifest, type ScratchProject, type Stack } from "../lib/e2e-project.ts";
 import { changedResources } from "../lib/e2e-pulumi.ts";
@@ -37,15 +37,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "a bottle whose agent may
     return { agent: { preset: "claude", claude: { login: "none" } }, network: { hosts }, supervise: true, trust: project.trust(upstream.ca) };
   }
 
-  /** Calls a tool as any client does, from inside the agent. */
-  async function call(tool: string, args: object): Promise<Record<string, unknown>> {
-    const message = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: tool, arguments: args } });
-    const script = "curl -sS -H 'content-type: application/json' -H 'accept: application/json, text/event-stream' --data-binary @- http://supervise:8090/mcp";
-    const { stdout } = await execIn(before["agent"]!.name, script, { input: message, timeout: 60_000 });
-    const data = /^data: (.*)$/m.exec(stdout)?.[1];
-    if (data === undefined) throw new Error(`no answer of ${tool}: ${stdout}`);
-    return JSON.parse((JSON.parse(data) as { result: { content: { text: string }[] } }).result.content[0]!.text) as Record<string, unknown>;
-  }
+  const call = (tool: string, args: object) => callTool(before["agent"]!.name, tool, args);
 
   test("has egress without any route, and Claude Code knows where to ask", async () => {
     expect(Object.keys(before).sort()).toEqual(["agent", "egress", "pipelock", "supervise"]);

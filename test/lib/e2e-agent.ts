@@ -25,3 +25,16 @@ export async function curl(container: string, args: string, options: { input?: s
   const end = stdout.lastIndexOf("\n");
   return { status: Number(stdout.slice(end + 1)), body: stdout.slice(0, end), error: stderr };
 }
+
+/**
+ * Calls a tool of supervise as any MCP client does, from inside the agent.
+ * @throws Error if no answer came
+ */
+export async function callTool(container: string, tool: string, args: object): Promise<Record<string, unknown>> {
+  const message = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: tool, arguments: args } });
+  const script = "curl -sS -H 'content-type: application/json' -H 'accept: application/json, text/event-stream' --data-binary @- http://supervise:8090/mcp";
+  const { stdout, stderr } = await execIn(container, script, { input: message, timeout: 60_000 });
+  const data = /^data: (.*)$/m.exec(stdout)?.[1];
+  if (data === undefined) throw new Error(`no answer of ${tool}: ${stdout}${stderr}`);
+  return JSON.parse((JSON.parse(data) as { result: { content: { text: string }[] } }).result.content[0]!.text) as Record<string, unknown>;
+}

@@ -1,9 +1,10 @@
 // What the look at the engine makes of what it finds, against a Docker that is made up.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { findDrift } from "../../components/drift/drift.ts";
 import { fingerprint, readApplied, renderedFiles, writeApplied, type Applied } from "../../components/drift/record.ts";
+import { liveEvidence } from "../../components/pipelock/evidence.ts";
 import { stateFolder, type StateFolder } from "../../components/state-folder.ts";
 import { generationOf } from "../../components/sweeper.ts";
 import { fakeProgram, withEnvironment } from "./fake-program.ts";
@@ -24,6 +25,13 @@ function applied(more: Partial<Applied> = {}): StateFolder {
   writeApplied(folder.root, { composeFile: fingerprint(composeFile), services: {}, files: renderedFiles(folder), ...more }, me);
   return folder;
 }
+
+/** pipelock's container, with nothing of what a look compares. */
+const inspectedPipelock = {
+  ...{ Id: "1", Name: "/pipelock", Config: { Image: "p", User: "", Labels: { "com.docker.compose.service": "pipelock" } }, State: { Status: "running", StartedAt: "", ExitCode: 0 } },
+  HostConfig: { Memory: 0, NanoCpus: 0, PidsLimit: 0, RestartPolicy: { Name: "no" }, ReadonlyRootfs: false, Privileged: false },
+  ...{ Mounts: [], NetworkSettings: { Networks: {} } },
+};
 
 /** No container is there, or the engine does not answer. */
 function docker(answers = true): void {
@@ -61,6 +69,25 @@ describe("findDrift", () => {
     const { missingFiles, repair } = await look(folder);
     expect(missingFiles).toEqual(["docker-compose.yml", "pipelock/config/pipelock.yaml"]);
     expect(repair).toBeUndefined();
+  });
+
+  it("tells where pipelock records nothing: started after a receipt that a secret was taken from", async () => {
+    const folder = applied();
+    const live = liveEvidence(folder.pipelock.evidence);
+    cpSync(join(import.meta.dirname, "recorded"), live, { recursive: true });
+    const last = join(live, "evidence-proxy-4.jsonl");
+    const pipelock = (StartedAt: string) => {
+      const container = JSON.parse(JSON.stringify(inspectedPipelock)) as typeof inspectedPipelock;
+      container.State.StartedAt = StartedAt;
+      withEnvironment({ PATH: `${fakeProgram("docker", [["ps *", "1\n"], ["inspect *", JSON.stringify([container])]]).path}:${process.env["PATH"]}` });
+    };
+    utimesSync(last, new Date("2026-01-01T00:00:00Z"), new Date("2026-01-01T00:00:00Z"));
+    const says = "pipelock records no evidence: it cannot go on with the evidence from before its start";
+    pipelock("2026-01-01T00:00:01Z");
+    expect((await look(folder)).findings).toContain(says);
+    expect((await look(folder)).repair).toContain(says);
+    pipelock("2025-12-31T00:00:00Z");
+    expect((await look(folder)).findings).not.toContain(says);
   });
 
   it("takes a lost record for drift: without one nothing could be compared", async () => {

@@ -27,7 +27,9 @@ import { memoryFolder } from "../../../components/machine/secrets.ts";
 import { trustFiles } from "../../../components/machine/trust.ts";
 import { readManifest, type Manifest } from "../../../components/manifest/manifest.ts";
 import { networkName } from "../../../components/networks.ts";
-import { renderPipelockConfig } from "../../../components/pipelock/config.ts";
+import { RECEIPT_KEY, renderPipelockConfig } from "../../../components/pipelock/config.ts";
+import { liveEvidence } from "../../../components/pipelock/evidence.ts";
+import { newReceiptKey } from "../../../components/pipelock/receipt-key.ts";
 import { pipelockService } from "../../../components/pipelock/service.ts";
 import { superviseService } from "../../../components/supervise/service.ts";
 import { stateFolder, type StateFolder } from "../../../components/state-folder.ts";
@@ -142,6 +144,8 @@ export class EngineBottle implements Bottle {
     put(join(folder.egress.ca, "mitmproxy-ca.pem"), egress.key + egress.certificate);
     put(join(folder.egress.rules, "rules.yaml"), renderRules({ hosts, routes }));
     ownedFolder(folder.egress.evidence, owner);
+    ownedFolder(liveEvidence(folder.pipelock.evidence), owner);
+    put(join(folder.pipelock.config, RECEIPT_KEY), newReceiptKey());
     put(join(folder.pipelock.config, "pipelock.yaml"), renderPipelockConfig({ guests: guestRange(this.subnets), hosts, routes }));
     if (manifest.git.upstreams.length > 0) {
       put(join(folder.gitGate.config, GATE_CONFIG), renderGateConfig(manifest.git, { knownHosts: {} }));
