@@ -37,7 +37,11 @@ describeWith(needs, name, () => {
 
   onIt("up on an engine that the shell names", async () => {
     project = await scratchProject();
-    stack = await project.stack("restart", { agent: { image: BASE_IMAGE }, network: { hosts: ["docs.bottle.test"] } });
+    const manifest = (...hosts: string[]) => ({ agent: { image: BASE_IMAGE }, network: { hosts } });
+    stack = await project.stack("restart", manifest("docs.bottle.test"));
+    await stack.up({ env });
+    // A reload, which the engine must not take for a stop by hand.
+    stack.write(manifest("docs.bottle.test", "more.bottle.test"));
     await stack.up({ env });
     expect(await running()).toBe(2);
   });
