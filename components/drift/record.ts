@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { ownedFile, type Owner } from "../files/owned-files.ts";
+import { liveEvidence } from "../pipelock/evidence.ts";
 import type { StateFolder } from "../state-folder.ts";
 
 /** A dot file: `rm -rf state/<slug>/*` leaves it, and every file that it names counts as missing. */
@@ -14,7 +15,7 @@ export interface Applied {
   readonly composeFile: string;
   /** Compose's own hash of each service's container. */
   readonly services: Readonly<Record<string, string>>;
-  /** Rendered files, relative to `state/<slug>/`. */
+  /** Rendered files, and folders that containers write to, relative to `state/<slug>/`. */
   readonly files: readonly string[];
   /** The last repair, `<number>: <what was found>`; it stays in the inputs of `up`. */
   readonly repair?: string;
@@ -38,12 +39,16 @@ export function fingerprint(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** What is there of the files that `up` and the steps before it render, relative to the folder. */
+/**
+ * What is there of the files that `up` and the steps before it render, relative to the folder. Of evidence its folders:
+ * no container starts without what it mounts.
+ */
 export function renderedFiles(folder: StateFolder): string[] {
-  const { rules, ca, trust } = folder.egress; // not its evidence, which is its own
+  const { rules, ca, trust } = folder.egress;
+  const evidence = [liveEvidence(folder.pipelock.evidence), folder.egress.evidence, folder.gitGate.evidence];
   const folders = [folder.pipelock.config, folder.pipelock.ca, folder.pipelock.trust, rules, ca, trust, folder.gitGate.config, folder.gitGate.trust, folder.agent.ca];
   const inFolders = folders.flatMap((path) => filesIn(path).map((name) => join(path, name)));
-  return [folder.composeFile, folder.metadata, ...inFolders].filter((path) => existsSync(path)).map((path) => relative(folder.root, path)).sort();
+  return [folder.composeFile, folder.metadata, ...evidence, ...inFolders].filter((path) => existsSync(path)).map((path) => relative(folder.root, path)).sort();
 }
 
 /** Without dot files and candidates, which come and go. */

@@ -19,7 +19,7 @@ const RESTART_TIMEOUT = 20_000;
 await main(async () => {
   const live = join(setting("CONFIG_FOLDER"), "pipelock.yaml");
   const config = input();
-  prepareEvidence();
+  const lost = prepareEvidence();
   let since = now();
   const old = await replaceChecked(live, config, owner(), async (folder) => {
     await check(folder);
@@ -27,8 +27,8 @@ await main(async () => {
     since = now();
   });
   const container = await runningContainer(setting("COMPOSE_PROJECT"), "pipelock");
-  if (container === undefined || old === config) return;
-  if (await inForce(container, config, since)) return;
+  if (container === undefined || (old === config && !lost)) return;
+  if (await (old === config ? restarted(container, config) : inForce(container, config, since))) return;
   // Taken down meanwhile (by hand, or by a replaced network): `up` starts it with the new file.
   if ((await runningContainer(setting("COMPOSE_PROJECT"), "pipelock")) === undefined) return;
   if (old !== undefined) {
@@ -39,14 +39,17 @@ await main(async () => {
   throw new Error(`pipelock did not take its new configuration, and the old one is in force again. Its last lines:\n${await lastLines(container)}`);
 });
 
-function prepareEvidence(): void {
+/** @returns whether the folder was gone: a running pipelock still has the old one mounted. */
+function prepareEvidence(): boolean {
   const evidence = setting("EVIDENCE_FOLDER");
+  const lost = !existsSync(liveEvidence(evidence));
   ownedFolder(liveEvidence(evidence), owner());
   const key = join(setting("CONFIG_FOLDER"), RECEIPT_KEY);
-  if (existsSync(key)) return;
+  if (existsSync(key)) return lost;
   closeEvidence(evidence); // signed with another key
   ownedFolder(setting("CONFIG_FOLDER"), owner());
   ownedFile(key, newReceiptKey(), owner());
+  return lost;
 }
 
 /** pipelock's own check, in its image, where its paths exist. */
@@ -73,20 +76,27 @@ function now(): string {
  * @param since before the file was replaced.
  */
 async function inForce(container: string, config: string, since: string): Promise<boolean> {
-  const hash = createHash("sha256").update(config).digest("hex");
   const answer = await poll(async () => {
     const lines = await logs(container, since);
-    if (lines.includes(hash)) return "in force";
+    if (lines.includes(hashOf(config))) return "in force";
     if (/No such container/.test(lines)) return "gone";
     return /rejected: security downgrade|config reload failed|reload failed/.test(lines) ? "refused" : undefined;
   }, RELOAD_TIMEOUT);
   if (answer === "in force") return true;
-  if (answer === "gone") return false;
+  return answer !== "gone" && restarted(container, config);
+}
 
-  const restarted = new Date().toISOString();
+/** Restarts pipelock, which mounts its folders anew. */
+async function restarted(container: string, config: string): Promise<boolean> {
+  const since = new Date().toISOString();
   await run("docker", ["restart", "--timeout", "2", container]);
-  const started = await poll(async () => ((await logs(container, restarted)).includes(hash) && (await containerHealth(container)) === "healthy" ? true : undefined), RESTART_TIMEOUT);
+  const started = await poll(async () => ((await logs(container, since)).includes(hashOf(config)) && (await containerHealth(container)) === "healthy" ? true : undefined), RESTART_TIMEOUT);
   return started === true;
+}
+
+/** As pipelock says it in its log. */
+function hashOf(config: string): string {
+  return createHash("sha256").update(config).digest("hex");
 }
 
 async function logs(container: string, since: string): Promise<string> {

@@ -1,6 +1,6 @@
 // pipelock's own evidence: what stands in it, over reloads, crashes and destroy, and how it is checked.
 import { randomInt } from "node:crypto";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { closedChain, closedChains, EVIDENCE_LIMIT, liveEvidence, recorderFiles } from "../../components/pipelock/evidence.ts";
@@ -160,5 +160,17 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "pipelock's evidence", ()
     expect(await get(names[0]!, "/again")).toBe(200);
     expect(last()[1]).toBe(`http://${names[0]}/again`);
     await expectWhole();
+  });
+
+  test("its folder deleted under it: preview names it, up makes it anew, and verify misses what was anchored", async () => {
+    rmSync(join(stack.state, "evidence"), { recursive: true });
+    expect((await stack.succeed({}, "preview")).output).toMatch(/drift: \S+\/evidence\/pipelock\/live is missing; `pulumi up` mends it/);
+    await stack.up();
+    expect(await get(names[0]!, "/anew")).toBe(200);
+    expect(recorded().map(({ target }) => target)).toEqual([`http://${names[0]}/anew`]);
+    await stack.succeed({}, "preview", "--expect-no-changes");
+    const { code, output } = await verify();
+    expect(code).toBe(1);
+    expect(output).toContain("is no line of it: it was rewritten or cut since");
   });
 });

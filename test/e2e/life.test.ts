@@ -98,7 +98,7 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "a bottle's life", () => 
   test("destroy leaves logs and the agent's work, and nothing on the engine", async () => {
     await stack.destroy();
     expect(await stack.leftovers()).toEqual([]);
-    expect(readdirSync(stack.state).sort()).toEqual(["compose.log", expect.stringMatching(/^work-.*\.tar\.gz$/)]);
+    expect(readdirSync(stack.state).sort()).toEqual(["compose.log", "evidence", expect.stringMatching(/^work-.*\.tar\.gz$/)]);
     const work = readdirSync(stack.state).find((name) => name.startsWith("work-"))!;
     expect(await ok("sh", ["-c", 'tar --extract --to-stdout --file "$0" ./files.tar | tar --list', join(stack.state, work)])).toMatch(/^(\.\/)?here$/m);
     const log = readFileSync(join(stack.state, "compose.log"), "utf8");
