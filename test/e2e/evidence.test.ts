@@ -127,8 +127,8 @@ describeWith(["engine", "base", "pipelock", "pulumi"], "pipelock's evidence", ()
 
   test("a flood fills its file and nothing more; traffic goes on, and up begins anew", async () => {
     const flood = `path=$(head -c 300000 /dev/zero | tr '\\0' a)
-      for round in $(seq 120); do exec 3<>/dev/tcp/proxy/8080; printf 'GET http://elsewhere.bottle.test/%s HTTP/1.1\\r\\nHost: elsewhere.bottle.test\\r\\nConnection: close\\r\\n\\r\\n' "$path" >&3; head -c 12 <&3 >/dev/null; exec 3<&-; done`;
-    await execIn(`${stack.identity.composeProject}-agent-1`, `bash -c '${flood.replaceAll("'", "'\\''")}'`, { timeout: 300_000 });
+      for round in $(seq 114); do exec 3<>/dev/tcp/proxy/8080; printf 'GET http://elsewhere.bottle.test/%s HTTP/1.1\\r\\nHost: elsewhere.bottle.test\\r\\nConnection: close\\r\\n\\r\\n' "$path" >&3; head -c 12 <&3 >/dev/null; exec 3<&-; done`;
+    await execIn(`${stack.identity.composeProject}-agent-1`, `bash -c '${flood.replaceAll("'", "'\\''")}'`, { timeout: 500_000 });
     expect(statSync(files().at(-1)!).size).toBe(EVIDENCE_LIMIT);
     expect(await get(names[0]!, "/unrecorded")).toBe(200);
     expect((await stack.succeed({}, "preview")).output).toMatch(/drift: pipelock records no evidence: its evidence is at its limit of 32 MiB/);
