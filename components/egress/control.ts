@@ -47,6 +47,14 @@ export async function restartEgress(project: string, satisfied: (status: EgressS
   return { ok: ok === true, status: last };
 }
 
+/** Whether egress says so already; one that does not run starts with what lies there. */
+export async function egressHolds(project: string, satisfied: (status: EgressStatus) => boolean): Promise<boolean> {
+  const container = await runningContainer(project, "egress");
+  if (container === undefined) return true;
+  const status = await egressStatus(container);
+  return status !== undefined && satisfied(status);
+}
+
 export async function egressStatus(container: string): Promise<EgressStatus | undefined> {
   const { code, stdout } = await run("docker", ["exec", container, "cat", egressPaths.status]);
   try {

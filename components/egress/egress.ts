@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { CertificateAuthority } from "../certificate-authority.ts";
+import { appliedEnvironment } from "../files/applied.ts";
 import { Image } from "../images/image.ts";
 import { egressImage } from "../images/plan.ts";
 import { nodeScript, quiet } from "../script.ts";
@@ -39,12 +40,19 @@ export class Egress extends pulumi.ComponentResource {
     if (args.behindEgress) {
       const request = egressImage({ ...args, trust: machine.trust.paths });
       const image = new Image(`${name}-image`, { request, engineEnvironment: machine.engine.environment }, { parent: this });
+      const rendered = renderRules(args);
       const rules = new command.local.Command(
         `${name}-rules`,
         {
           create: nodeScript("./apply", import.meta.url),
-          environment: { ...fileEnvironment(args), RULES_FOLDER: folder.egress.rules, EVIDENCE_FOLDER: folder.egress.evidence, IMAGE: request.image },
-          stdin: renderRules(args),
+          environment: {
+            ...fileEnvironment(args),
+            ...appliedEnvironment(folder, "egress-rules", join(folder.egress.rules, "rules.yaml"), rendered),
+            RULES_FOLDER: folder.egress.rules,
+            EVIDENCE_FOLDER: folder.egress.evidence,
+            IMAGE: request.image,
+          },
+          stdin: rendered,
           ...quiet,
         },
         { parent: this, dependsOn: [image.ready] },

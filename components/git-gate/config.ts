@@ -12,6 +12,8 @@ export const gatePaths = {
   secrets: "/run/secrets/git-gate",
   mirrors: "/srv/git",
   evidence: "/var/log/git-gate",
+  /** What it says of itself. */
+  status: "/run/git-gate/status.json",
   /** Where upstreams of transport file are, by name. */
   upstreams: "/upstreams",
 } as const;

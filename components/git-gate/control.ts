@@ -17,3 +17,10 @@ export async function restartGate(container: string): Promise<void> {
 export async function seenRevision(container: string): Promise<string> {
   return (await run("docker", ["exec", container, "cat", `${gatePaths.secrets}/${REVISION_FILE}`])).stdout;
 }
+
+/** Whether git-gate says that this is the configuration it holds; see image/README.md. */
+export async function holdsGateConfig(container: string, config: string): Promise<boolean> {
+  const { revision } = JSON.parse(config) as { revision: string };
+  const { stdout } = await run("docker", ["exec", container, "cat", gatePaths.status]);
+  return stdout.includes(`"revision": "${revision}"`);
+}

@@ -1,14 +1,16 @@
 // The gate between the agent and its git upstreams: image, configuration, keys and tokens, service. A
 // bottle without upstreams has none.
+import { join } from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { appliedEnvironment } from "../files/applied.ts";
 import { Image } from "../images/image.ts";
 import { gitGateImage } from "../images/plan.ts";
 import { gitSecretFolder } from "../machine/git-files.ts";
 import { nodeScript, quiet } from "../script.ts";
 import type { ServiceSpec } from "../service-spec.ts";
 import { fileEnvironment, type SharedArgs } from "../shared.ts";
-import { renderGateConfig } from "./config.ts";
+import { GATE_CONFIG, renderGateConfig } from "./config.ts";
 import { gitGateService, MIRRORS } from "./service.ts";
 
 export class GitGate extends pulumi.ComponentResource {
@@ -37,7 +39,13 @@ export class GitGate extends pulumi.ComponentResource {
         `${name}-config`,
         {
           create: nodeScript("./apply", import.meta.url),
-          environment: { ...fileEnvironment(args), CONFIG_FOLDER: folder.gitGate.config, EVIDENCE_FOLDER: folder.gitGate.evidence, IMAGE: request.image },
+          environment: {
+            ...fileEnvironment(args),
+            ...appliedEnvironment(folder, "git-gate-config", join(folder.gitGate.config, GATE_CONFIG), this.config),
+            CONFIG_FOLDER: folder.gitGate.config,
+            EVIDENCE_FOLDER: folder.gitGate.evidence,
+            IMAGE: request.image,
+          },
           stdin: this.config,
           ...quiet,
         },

@@ -1,19 +1,20 @@
 // Run by a Command: writes pipelock.yaml (stdin), has pipelock check it, and where pipelock runs
 // puts it in force: by reload, or by restart where pipelock refuses to reload it. Confirmed from
 // pipelock's own log; a configuration that pipelock refuses never stays.
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { containerHealth, poll, runningContainer } from "../compose/container.ts";
+import { markApplied } from "../files/applied.ts";
 import { candidateName, replaceChecked } from "../files/live-file.ts";
 import { ownedFile, ownedFolder } from "../files/owned-files.ts";
 import { input, main, owner, setting } from "../files/script-io.ts";
 import { run } from "../machine/run.ts";
 import { pipelockPaths, RECEIPT_KEY } from "./config.ts";
+import { configHash, holdsConfig } from "./control.ts";
 import { closeEvidence, liveEvidence } from "./evidence.ts";
 import { newReceiptKey } from "./receipt-key.ts";
 
-const RELOAD_TIMEOUT = 3_000;
+const RELOAD_TIMEOUT = 6_000;
 const RESTART_TIMEOUT = 20_000;
 
 await main(async () => {
@@ -27,17 +28,32 @@ await main(async () => {
     since = now();
   });
   const container = await runningContainer(setting("COMPOSE_PROJECT"), "pipelock");
-  if (container === undefined || (old === config && !lost)) return;
-  if (await (old === config ? restarted(container, config) : inForce(container, config, since))) return;
-  // Taken down meanwhile (by hand, or by a replaced network): `up` starts it with the new file.
-  if ((await runningContainer(setting("COMPOSE_PROJECT"), "pipelock")) === undefined) return;
-  if (old !== undefined) {
-    since = now();
-    ownedFile(live, old, owner());
-    await inForce(container, old, since);
+  if (container !== undefined && !(await putInForce(container, config, old, since, lost))) {
+    const other = old !== undefined && old !== config;
+    if (other) {
+      since = now();
+      ownedFile(live, old, owner());
+      await inForce(container, old, since);
+    }
+    throw new Error(`pipelock did not take its new configuration${other ? ", and the old one is in force again" : ""}. Its last lines:\n${await lastLines(container)}`);
   }
-  throw new Error(`pipelock did not take its new configuration, and the old one is in force again. Its last lines:\n${await lastLines(container)}`);
+  markApplied();
 });
+
+/**
+ * @param old what the file said before; undefined: it was not there.
+ * @param lost whether its evidence's folder was.
+ */
+async function putInForce(container: string, config: string, old: string | undefined, since: string, lost: boolean): Promise<boolean> {
+  if (old === config) {
+    if (lost) return restarted(container, config);
+    // Not so where a step was stopped before pipelock had it.
+    if (await holdsConfig(container, config)) return true;
+  }
+  if (await inForce(container, config, since)) return true;
+  // Taken down meanwhile (by hand, or by a replaced network): `up` starts it with the new file.
+  return (await runningContainer(setting("COMPOSE_PROJECT"), "pipelock")) === undefined;
+}
 
 /** @returns whether the folder was gone: a running pipelock still has the old one mounted. */
 function prepareEvidence(): boolean {
@@ -78,7 +94,7 @@ function now(): string {
 async function inForce(container: string, config: string, since: string): Promise<boolean> {
   const answer = await poll(async () => {
     const lines = await logs(container, since);
-    if (lines.includes(hashOf(config))) return "in force";
+    if (lines.includes(configHash(config))) return "in force";
     if (/No such container/.test(lines)) return "gone";
     return /rejected: security downgrade|config reload failed|reload failed/.test(lines) ? "refused" : undefined;
   }, RELOAD_TIMEOUT);
@@ -90,13 +106,8 @@ async function inForce(container: string, config: string, since: string): Promis
 async function restarted(container: string, config: string): Promise<boolean> {
   const since = new Date().toISOString();
   await run("docker", ["restart", "--timeout", "2", container]);
-  const started = await poll(async () => ((await logs(container, since)).includes(hashOf(config)) && (await containerHealth(container)) === "healthy" ? true : undefined), RESTART_TIMEOUT);
+  const started = await poll(async () => ((await logs(container, since)).includes(configHash(config)) && (await containerHealth(container)) === "healthy" ? true : undefined), RESTART_TIMEOUT);
   return started === true;
-}
-
-/** As pipelock says it in its log. */
-function hashOf(config: string): string {
-  return createHash("sha256").update(config).digest("hex");
 }
 
 async function logs(container: string, since: string): Promise<string> {

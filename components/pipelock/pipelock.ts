@@ -1,7 +1,9 @@
 // The agent firewall of a bottle: its authority, its configuration, its image, its service.
+import { join } from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { CertificateAuthority } from "../certificate-authority.ts";
+import { appliedEnvironment } from "../files/applied.ts";
 import { Image } from "../images/image.ts";
 import { pipelockImage } from "../images/plan.ts";
 import { nodeScript, quiet } from "../script.ts";
@@ -33,12 +35,20 @@ export class Pipelock extends pulumi.ComponentResource {
       },
       { parent: this },
     );
+    const rendered = renderPipelockConfig({ guests: guestRange(args.subnets), hosts, routes });
     const config = new command.local.Command(
       `${name}-config`,
       {
         create: nodeScript("./apply", import.meta.url),
-        environment: { ...fileEnvironment(args), CONFIG_FOLDER: folder.pipelock.config, CA_FOLDER: folder.pipelock.ca, EVIDENCE_FOLDER: folder.pipelock.evidence, IMAGE: request.image },
-        stdin: renderPipelockConfig({ guests: guestRange(args.subnets), hosts, routes }),
+        environment: {
+          ...fileEnvironment(args),
+          ...appliedEnvironment(folder, "pipelock-config", join(folder.pipelock.config, "pipelock.yaml"), rendered),
+          CONFIG_FOLDER: folder.pipelock.config,
+          CA_FOLDER: folder.pipelock.ca,
+          EVIDENCE_FOLDER: folder.pipelock.evidence,
+          IMAGE: request.image,
+        },
+        stdin: rendered,
         ...quiet,
       },
       { parent: this, dependsOn: [image.ready, this.authority.files] },
