@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { RunResult } from "../../components/machine/run.ts";
 import { projectRoot } from "../../scripts/setup/project.ts";
 import type { ScratchProject, Stack } from "./e2e-project.ts";
+import { Heard } from "./heard.ts";
 import { run } from "./run.ts";
 import { Terminal, type TerminalOptions } from "./terminal.ts";
 
@@ -37,26 +38,11 @@ export interface RunningBottle {
 /** Starts `bottle`, to be sent signals. */
 export function startBottle(project: Place, args: readonly string[]): RunningBottle {
   const child = spawn(process.execPath, [join(projectRoot, "cli/main.ts"), ...args], { cwd: project.folder, env: bottleEnvironment(project), stdio: ["ignore", "pipe", "pipe"] });
-  let [stdout, stderr, output] = ["", "", ""];
-  const listeners = new Set<() => void>();
-  const heard = (text: string): void => {
-    output += text;
-    for (const listener of listeners) listener();
-  };
-  child.stdout.setEncoding("utf8").on("data", (text: string) => ((stdout += text), heard(text)));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => ((stderr += text), heard(text)));
-  const done = new Promise<RunResult & { output: string }>((resolve) => child.on("close", (code, signal) => resolve({ code: code ?? 128 + constants.signals[signal!], stdout, stderr, output })));
-  return {
-    pid: child.pid!,
-    done,
-    said: (text) =>
-      new Promise((resolve) => {
-        const look = (): void => void (output.includes(text) && (listeners.delete(look), resolve(true)));
-        listeners.add(look);
-        look();
-        void done.then(() => resolve(output.includes(text)));
-      }),
-  };
+  const heard = new Heard(child);
+  const done = new Promise<RunResult & { output: string }>((resolve) => {
+    child.on("close", (code, signal) => resolve({ code: code ?? 128 + constants.signals[signal!], stdout: heard.stdout, stderr: heard.stderr, output: heard.output }));
+  });
+  return { pid: child.pid!, done, said: (text) => heard.said(text, done) };
 }
 
 let count = 0;

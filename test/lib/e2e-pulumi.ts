@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { delimiter, dirname } from "node:path";
 import { bottleEnvironment } from "../../scripts/setup/environment.ts";
+import { Heard } from "./heard.ts";
 
 export interface PulumiResult {
   code: number;
@@ -38,36 +39,21 @@ export function startPulumi(args: readonly string[], options: { cwd: string; env
   const begun = Date.now();
   // detached: a session of its own (setsid).
   const child = spawn("pulumi", [...args, "--non-interactive", "--color", "never"], { cwd: options.cwd, env: options.env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
-  let stdout = "";
-  let stderr = "";
-  let output = "";
   let timedOut = false;
-  const listeners = new Set<() => void>();
-  const heard = (text: string): void => {
-    output += text;
-    for (const listener of listeners) listener();
-  };
-  child.stdout.setEncoding("utf8").on("data", (text: string) => ((stdout += text), heard(text)));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => ((stderr += text), heard(text)));
+  const heard = new Heard(child);
   const timer = setTimeout(() => ((timedOut = true), void killSession(child.pid!)), options.timeout);
   const done = new Promise<PulumiResult>((resolve) => {
     const finish = (code: number): void => {
       clearTimeout(timer);
-      resolve({ code: timedOut ? 124 : code, stdout, stderr, output, seconds: (Date.now() - begun) / 1000 });
+      resolve({ code: timedOut ? 124 : code, stdout: heard.stdout, stderr: heard.stderr, output: heard.output, seconds: (Date.now() - begun) / 1000 });
     };
-    child.on("error", (error) => ((stderr += error.message), finish(127)));
+    child.on("error", (error) => ((heard.stderr += error.message), finish(127)));
     // Not "close": what survives a killed CLI keeps its pipes open.
     child.on("exit", (code, signal) => (signal ? finish(137) : child.on("close", () => finish(code ?? 1))));
   });
   return {
     done,
-    said: (text) =>
-      new Promise((resolve) => {
-        const look = (): void => void (output.includes(text) && (listeners.delete(look), resolve(true)));
-        listeners.add(look);
-        look();
-        void done.then(() => resolve(output.includes(text)));
-      }),
+    said: (text) => heard.said(text, done),
     killCli: () => void child.kill("SIGKILL"),
     killAll: async () => {
       await killSession(child.pid!);
