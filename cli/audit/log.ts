@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, relative } from "node:path";
-import { hostUser } from "../requests/answer.ts";
+import { hostUser } from "../decisions/answer.ts";
 import { appendChained, checkChain, rotations, type Checked } from "./chain.ts";
 import { checkPipelock } from "./pipelock.ts";
 

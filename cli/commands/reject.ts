@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { findProject } from "../project.ts";
-import { lookForCutOff } from "../requests/cut-off.ts";
-import { alreadyDecided, refuse } from "../requests/decide.ts";
+import { lookForCutOff } from "../decisions/cut-off.ts";
+import { alreadyDecided, refuse } from "../decisions/decide.ts";
 import { findRequest, isPending } from "../requests/read.ts";
 import { plain, tell } from "../terminal.ts";
 import { UserError } from "../user-error.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { checkStack, findProject, stacksOf } from "../project.ts";
-import { lookForCutOff } from "../requests/cut-off.ts";
+import { lookForCutOff } from "../decisions/cut-off.ts";
 import { allRequests, isPending, type Entry } from "../requests/read.ts";
 import type { Change } from "../requests/request.ts";
 import { inShort } from "../requests/words.ts";

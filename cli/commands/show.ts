@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { findProject } from "../project.ts";
 import { showRequest } from "../requests/approve.ts";
-import { lookForCutOff } from "../requests/cut-off.ts";
+import { lookForCutOff } from "../decisions/cut-off.ts";
 import { addPolicyOptions, type PolicyOptions } from "../requests/policy-packs.ts";
 import { printRequest } from "../requests/print.ts";
 import { findRequest, readAnswer } from "../requests/read.ts";

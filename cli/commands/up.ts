@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { openStack, pulumiError } from "../pulumi.ts";
 import { findProject } from "../project.ts";
-import { afterUpdate, beforeUpdate } from "../requests/cut-off.ts";
+import { afterUpdate, beforeUpdate } from "../decisions/cut-off.ts";
 import { forEachStack } from "../side-by-side.ts";
 
 export function register(program: Command): void {

@@ -3,7 +3,7 @@ import { checkStack, findProject } from "../project.ts";
 import { addPolicyOptions, type PolicyOptions } from "../requests/policy-packs.ts";
 import { interactive } from "../terminal.ts";
 import { UserError } from "../user-error.ts";
-import { watch } from "../requests/watch.ts";
+import { watch } from "../watch/watch.ts";
 
 export function register(program: Command): void {
   addPolicyOptions(program.command("watch"))

@@ -4,7 +4,7 @@ import { lookAtGitFiles } from "../../components/machine/git-files.ts";
 import { gatePath, parseGitUrl } from "../../components/manifest/git-url.ts";
 import { lookupName } from "../../components/manifest/known-hosts.ts";
 import { readManifest } from "../../components/manifest/manifest.ts";
-import { configOf } from "./manifest-text.ts";
+import { configOf } from "../manifest/manifest-text.ts";
 import type { Obstacle } from "./proposal.ts";
 import type { GitChange } from "./request.ts";
 

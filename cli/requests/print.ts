@@ -3,7 +3,7 @@ import { parseDocument } from "yaml";
 import { bold, dim, green, plain, plainValue, red, span } from "../terminal.ts";
 import type { Proposal } from "./proposal.ts";
 import type { Entry } from "./read.ts";
-import { liftsInspection } from "./proxy-change.ts";
+import { liftsInspection } from "../manifest/proxy-change.ts";
 import { isGit, type Change } from "./request.ts";
 import { inWords } from "./words.ts";
 

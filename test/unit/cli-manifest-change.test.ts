@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { parse, parseDocument } from "yaml";
-import { changeManifest } from "../../cli/requests/manifest-change.ts";
-import { endedGrants } from "../../cli/requests/manifest-text.ts";
-import { liftsInspection } from "../../cli/requests/proxy-change.ts";
+import { changeManifest } from "../../cli/manifest/manifest-change.ts";
+import { endedGrants } from "../../cli/manifest/manifest-text.ts";
+import { liftsInspection } from "../../cli/manifest/proxy-change.ts";
 
 const manifest = `# the team's own
 config:

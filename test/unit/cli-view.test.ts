@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../../cli/requests/read.ts";
-import { viewLines, type Shown } from "../../cli/requests/view.ts";
+import { viewLines, type Shown } from "../../cli/watch/view.ts";
 
 const now = Date.parse("2026-01-01T12:00:00Z");
 const entry = (number: number, why = "needed"): Entry => {

@@ -11,7 +11,7 @@ import { bytes } from "../../cli/fleet/engine.ts";
 import type { Project } from "../../cli/project.ts";
 import { duration } from "../../cli/requests/duration.ts";
 import { readRequests } from "../../cli/requests/read.ts";
-import { alone, aloneIfFree } from "../../cli/requests/lock.ts";
+import { alone, aloneIfFree } from "../../cli/decisions/lock.ts";
 import { inWords } from "../../cli/requests/words.ts";
 import { plain, span } from "../../cli/terminal.ts";
 

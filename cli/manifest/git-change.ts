@@ -2,9 +2,9 @@
 import { isSeq, YAMLMap, YAMLSeq, type Document } from "yaml";
 import { normalizeGit } from "../../components/manifest/git.ts";
 import { manifestSchema } from "../../components/manifest/schema.ts";
-import { loginEntry, type GitLogin } from "./git-login.ts";
+import { loginEntry, type GitLogin } from "../requests/git-login.ts";
 import { configOf } from "./manifest-text.ts";
-import type { GitChange } from "./request.ts";
+import type { GitChange } from "../requests/request.ts";
 import { append, childMap, flowing, listAt, nodeOf } from "./yaml-nodes.ts";
 
 /** @throws Error where the manifest has no upstream of that name. */

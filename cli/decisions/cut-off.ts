@@ -9,7 +9,7 @@ import { endDeciding, markUnsettled, readDeciding, type Deciding } from "./decid
 import { placeOf } from "./in-force.ts";
 import { Interrupts } from "./interrupts.ts";
 import { alone, aloneIfFree } from "./lock.ts";
-import { readAnswer } from "./read.ts";
+import { readAnswer } from "../requests/read.ts";
 
 type Tell = (line: string) => void;
 

@@ -2,7 +2,7 @@
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
-import { answersFolder, type Answer } from "./read.ts";
+import { answersFolder, type Answer } from "../requests/read.ts";
 
 export type Decided = Omit<Answer, "format" | "decided_at" | "by">;
 

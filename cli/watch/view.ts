@@ -1,8 +1,8 @@
 // The live view as lines of text. Pure.
 import { bold, dim, plain, span } from "../terminal.ts";
-import type { Entry } from "./read.ts";
-import type { Change } from "./request.ts";
-import { inShort } from "./words.ts";
+import type { Entry } from "../requests/read.ts";
+import type { Change } from "../requests/request.ts";
+import { inShort } from "../requests/words.ts";
 
 /** The longest that fits. */
 const KEYS = ["up/down choose   s show   a approve   e edit and approve   r reject   q quit", "s show  a approve  e edit  r reject  q quit", "s a e r q"];

@@ -1,6 +1,6 @@
 // Hosts and routes, written into a manifest, which has a host either in `hosts` or in `routes`. Pure.
 import { isMap, isScalar, isSeq, type YAMLMap, type Document, type Node, type YAMLSeq } from "yaml";
-import type { ProxyChange } from "./request.ts";
+import type { ProxyChange } from "../requests/request.ts";
 import { append, flowing, listAt, nodeOf } from "./yaml-nodes.ts";
 
 /**

@@ -3,9 +3,9 @@ import { createTwoFilesPatch } from "diff";
 import { parseDocument } from "yaml";
 import { readManifest } from "../../components/manifest/manifest.ts";
 import { insertGit } from "./git-change.ts";
-import type { GitLogin } from "./git-login.ts";
+import type { GitLogin } from "../requests/git-login.ts";
 import { configOf } from "./manifest-text.ts";
-import { isGit, type Change } from "./request.ts";
+import { isGit, type Change } from "../requests/request.ts";
 import { insertProxy } from "./proxy-change.ts";
 import { inStyleOf } from "./yaml-style.ts";
 

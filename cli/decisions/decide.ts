@@ -11,9 +11,9 @@ import { beginDeciding, endDeciding, markUnsettled, type Deciding } from "./deci
 import { notInForce, placeOf } from "./in-force.ts";
 import { Interrupts } from "./interrupts.ts";
 import { alone } from "./lock.ts";
-import { changeManifest } from "./manifest-change.ts";
-import { endOf, type Proposal } from "./proposal.ts";
-import { readEntry, type Entry } from "./read.ts";
+import { changeManifest } from "../manifest/manifest-change.ts";
+import { endOf, type Proposal } from "../requests/proposal.ts";
+import { readEntry, type Entry } from "../requests/read.ts";
 import { update } from "./update.ts";
 
 /** The manifest or the request is not what was shown any more: show it anew. */

@@ -5,7 +5,7 @@ import { identify } from "../../components/identity.ts";
 import { gatePath, parseGitUrl } from "../../components/manifest/git-url.ts";
 import { readMetadata } from "../fleet/metadata.ts";
 import { stateRoot, type Project } from "../project.ts";
-import { isGit, type Change, type GitChange, type ProxyChange } from "./request.ts";
+import { isGit, type Change, type GitChange, type ProxyChange } from "../requests/request.ts";
 import { holds, readRules } from "./rule-files.ts";
 
 const PATIENCE = 15_000;

@@ -3,11 +3,11 @@ import { basename } from "node:path";
 import { stacksOf, type Project } from "../project.ts";
 import { ask, dim, interactive, plain, tell } from "../terminal.ts";
 import { UserError } from "../user-error.ts";
-import { approve, showRequest } from "./approve.ts";
-import { lookForCutOff } from "./cut-off.ts";
-import { alreadyDecided, refuse } from "./decide.ts";
-import type { PolicyOptions } from "./policy-packs.ts";
-import { allRequests, findRequest, isPending, readEntry, type Entry } from "./read.ts";
+import { approve, showRequest } from "../requests/approve.ts";
+import { lookForCutOff } from "../decisions/cut-off.ts";
+import { alreadyDecided, refuse } from "../decisions/decide.ts";
+import type { PolicyOptions } from "../requests/policy-packs.ts";
+import { allRequests, findRequest, isPending, readEntry, type Entry } from "../requests/read.ts";
 import { Screen } from "./screen.ts";
 import { viewLines } from "./view.ts";
 
