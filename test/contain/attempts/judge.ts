@@ -14,7 +14,9 @@ export function inWords({ status, body, text, error }: Answered): string {
   const said = body ?? text ?? "";
   if (status === 0) return `no answer: ${oneLine(error || said) || "the connection ended"}`;
   const reason = /"reason":\s*"(\w+)"/.exec(said)?.[1] ?? /blocked: *([^\n"]{1,60})/.exec(said)?.[1];
-  return reason === undefined ? String(status) : `${status} ${reason}`;
+  // What pipelock found in it.
+  const found = reason === "content_refused" ? /"message":\s*"[^"]*?: ([^"]+?)\.?"/.exec(said)?.[1] : undefined;
+  return [status, reason, found && `(${found})`].filter(Boolean).join(" ");
 }
 
 /** Held where the answer is no success. That nothing arrived outside is the runner's to see. */
