@@ -9,7 +9,7 @@ import { identify, type Identity } from "../../components/identity.ts";
 import { trustFiles } from "../../components/machine/trust.ts";
 import { projectRoot } from "../../scripts/setup/project.ts";
 import { engineObjects, removeObjects } from "./e2e-engine.ts";
-import { cleanEnvironment, startPulumi, type PulumiResult, type RunningPulumi } from "./e2e-pulumi.ts";
+import { cleanEnvironment, reapOrphans, startPulumi, type PulumiResult, type RunningPulumi } from "./e2e-pulumi.ts";
 
 /** What a human writes under `config:`, by key without `bottle:`. */
 export interface Manifest {
@@ -104,6 +104,7 @@ export class ScratchProject {
       if (left.length > 0) complaints.push(`left behind by stack ${stack.name}: ${left.join(", ")}`);
       await removeObjects(stack.identity.instance);
     }
+    await reapOrphans();
     rmSync(this.folder, { recursive: true, force: true });
     if (complaints.length > 0) throw new Error(complaints.join("\n"));
   }

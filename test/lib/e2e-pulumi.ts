@@ -54,12 +54,24 @@ export function startPulumi(args: readonly string[], options: { cwd: string; env
   return {
     done,
     said: (text) => heard.said(text, done),
-    killCli: () => void child.kill("SIGKILL"),
+    killCli: () => {
+      orphaned.add(child.pid!);
+      child.kill("SIGKILL");
+    },
     killAll: async () => {
       await killSession(child.pid!);
       await done;
     },
   };
+}
+
+/** Sessions whose CLI alone was killed: its plugins stay, and what it ran goes on. */
+const orphaned = new Set<number>();
+
+/** Ends what is left of them. */
+export async function reapOrphans(): Promise<void> {
+  for (const session of orphaned) await killSession(session);
+  orphaned.clear();
 }
 
 /** Kills every process of a session until none is left: plugins put themselves in process groups of their own. */
