@@ -1,32 +1,24 @@
 // The way back from a decision that was not carried out: the manifest, and what the sidecars hold.
-import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { readIfThere } from "../../components/files/read-if-there.ts";
 import { hashOf } from "../audit/chain.ts";
 import { plain } from "../terminal.ts";
 import { UserError } from "../user-error.ts";
 import { endDeciding, markUnsettled, type Deciding } from "./deciding.ts";
 import type { Place } from "./in-force.ts";
-import { behind, removeRules, ruleFiles, type Rules } from "./rule-files.ts";
+import { behind, removeRules, ruleFiles } from "./rule-files.ts";
 import { Locked, releaseLock, update, type Update } from "./update.ts";
 
 export type PutBack = "put back" | "as before" | "changed since";
 
 /** The manifest as it was, where it still is exactly what the decision has made of it. */
 export function putManifestBack(file: string, { before, after }: Pick<Deciding, "before" | "after">): PutBack {
-  const now = textOf(file);
+  const now = readIfThere(file);
   if (now === before) return "as before";
   if (now === undefined || hashOf(now) !== after) return "changed since";
   replaceFile(file, before);
   return "put back";
-}
-
-/** undefined where it is not there. */
-export function textOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
 }
 
 /** Whole or not at all, with the rights that it had. */
@@ -38,11 +30,11 @@ export function replaceFile(file: string, text: string): void {
 
 /** Manifest and sidecars. @returns undefined where everything is as before; else what is not, and the record stays. */
 export async function bringBack(file: string, deciding: Deciding, place: Place, options: Omit<Update, "stopAt">): Promise<string | undefined> {
-  const unsettled = markUnsettled(place.root, deciding);
+  markUnsettled(place.root, deciding);
   if (putManifestBack(file, deciding) === "changed since") return `${basename(file)}: was changed meanwhile and is left as it is; take the change out by hand`;
   try {
     options.interrupts.checkAgain();
-    await settle(place, unsettled, () => updateBack(options));
+    await settle(place, () => updateBack(options));
     return undefined;
   } catch (error) {
     return plain((error as Error).message, true);
@@ -50,15 +42,13 @@ export async function bringBack(file: string, deciding: Deciding, place: Place, 
 }
 
 /**
- * Updates until the sidecars hold what the manifest says, and ends the record. A step that was stopped half way counts
- * for Pulumi as not done, though the file that a sidecar reads may be the new one already: such a file is taken away,
- * which makes the step run again.
+ * Updates until the sidecars hold what the manifest says, and ends the record. An update writes each file that says
+ * anything else; a sidecar that was stopped half way on its way back may still hold other rules than its file. Such a file is
+ * taken away, which makes the step run again.
  */
-export async function settle(place: Place, { rules }: Deciding, updateOnce: () => Promise<void>): Promise<void> {
+export async function settle(place: Place, updateOnce: () => Promise<void>): Promise<void> {
   await updateOnce();
-  const now = ruleFiles(place.root);
-  const isOld = ({ name, content }: Rules): boolean => hashOf(content) === rules[name];
-  const again = [...now.filter((each) => !isOld(each)).map(({ name }) => name), ...(await behind(now.filter(isOld), place.composeProject))];
+  const again = await behind(ruleFiles(place.root), place.composeProject);
   if (again.length > 0) {
     for (const name of again) removeRules(place.root, name);
     await updateOnce();

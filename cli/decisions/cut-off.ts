@@ -1,10 +1,11 @@
 // A decision that was cut off (killed, or the power went): found by the next command on that bottle. The manifest is put
 // back at once; what the sidecars hold is put right by an update, which `approve` and `up` make.
+import { readIfThere } from "../../components/files/read-if-there.ts";
 import { record } from "../audit/log.ts";
 import { manifestFile, stateRoot, type Project } from "../project.ts";
 import { plain, span } from "../terminal.ts";
 import { UserError } from "../user-error.ts";
-import { putManifestBack, settle, textOf, updateBack, type PutBack } from "./bring-back.ts";
+import { putManifestBack, settle, updateBack, type PutBack } from "./bring-back.ts";
 import { endDeciding, markUnsettled, readDeciding, type Deciding } from "./deciding.ts";
 import { placeOf } from "./in-force.ts";
 import { Interrupts } from "./interrupts.ts";
@@ -42,7 +43,7 @@ export async function afterUpdate(project: Project, stack: string, updateOnce: (
     const deciding = readDeciding(root);
     if (deciding?.stage !== "unsettled") return;
     let done = false;
-    await settle(placeOf(project, stack), deciding, async () => {
+    await settle(placeOf(project, stack), async () => {
       if (done) await updateOnce();
       done = true;
     });
@@ -58,12 +59,12 @@ export async function settleCutOff(project: Project, stack: string, tell: Tell):
   await alone(root, "approve", async () => {
     const deciding = readDeciding(root);
     if (deciding === undefined) return;
-    if (textOf(manifestFile(project, stack)) !== deciding.before) throw new UserError(`Pulumi.${stack}.yaml: was changed since a decision on it was cut off, and the sidecars may hold other rules`, `bottle up ${stack}`);
+    if (readIfThere(manifestFile(project, stack)) !== deciding.before) throw new UserError(`Pulumi.${stack}.yaml: was changed since a decision on it was cut off, and the sidecars may hold other rules`, `bottle up ${stack}`);
     tell("bringing back the rules as they were (pulumi up)");
     await Interrupts.during(async (interrupts) => {
       const unlisten = interrupts.listen((count) => tell(count === 1 ? "interrupted: the old rules are still being brought back; once more stops that" : "interrupted again: leaving as soon as pulumi has ended"));
       try {
-        await settle(placeOf(project, stack), deciding, () => updateBack({ project, stack, root, message: `bottle: back from ${deciding.shared.request.id}`, interrupts }));
+        await settle(placeOf(project, stack), () => updateBack({ project, stack, root, message: `bottle: back from ${deciding.shared.request.id}`, interrupts }));
       } catch (error) {
         const stopped = interrupts.count > 1 ? interrupts.interrupted : undefined;
         throw stopped ? new UserError(`stack ${stack}: the way back ${stopped.message}`, `bottle up ${stack}`, stopped.exitCode) : error;

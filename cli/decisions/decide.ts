@@ -1,12 +1,13 @@
 // A decision carried out: manifest, update, sidecars asked, record, and only then the answer.
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
+import { readIfThere } from "../../components/files/read-if-there.ts";
 import { record } from "../audit/log.ts";
 import type { Project } from "../project.ts";
 import { plain } from "../terminal.ts";
 import { UserError } from "../user-error.ts";
 import { writeAnswer } from "./answer.ts";
-import { bringBack, putManifestBack, replaceFile, textOf } from "./bring-back.ts";
+import { bringBack, putManifestBack, replaceFile } from "./bring-back.ts";
 import { beginDeciding, endDeciding, markUnsettled, type Deciding } from "./deciding.ts";
 import { notInForce, placeOf } from "./in-force.ts";
 import { Interrupts } from "./interrupts.ts";
@@ -88,7 +89,7 @@ async function carryOut({ project, proposal, after, until, shared, interrupts, t
       const told = stopped ? "the human stopped it while it was put in force" : "the change could not be put in force";
       writeAnswer(root, { id, decision: "failed", why: `${told}${back === undefined ? "; the rules are as before" : ""}`, granted: null, until: null, confirmed: false });
       throw new UserError(
-        `${id}: was not granted${back === undefined ? ", the old rules hold" : ""}: ${why}${back === undefined ? "" : `\nThe way back failed too: ${back}\n${textOf(file) === before ? "The manifest is as before, but" : "And"} sidecars may hold the new rule until an update`}`,
+        `${id}: was not granted${back === undefined ? ", the old rules hold" : ""}: ${why}${back === undefined ? "" : `\nThe way back failed too: ${back}\n${readIfThere(file) === before ? "The manifest is as before, but" : "And"} sidecars may hold the new rule until an update`}`,
         back === undefined ? (stopped ? undefined : "Mend what it names; the agent may ask again.") : `bottle up ${entry.stack}`,
         stopped?.exitCode,
       );

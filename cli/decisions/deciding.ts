@@ -3,7 +3,6 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { hashOf } from "../audit/chain.ts";
-import { ruleFiles, type RuleFile } from "./rule-files.ts";
 
 export interface Deciding {
   readonly format: 1;
@@ -16,22 +15,18 @@ export interface Deciding {
   /** The manifest's whole text before, and the hash of what it was changed to. */
   readonly before: string;
   readonly after: string;
-  /** Hashes of what the sidecars read, before. */
-  readonly rules: Readonly<Partial<Record<RuleFile, string>>>;
 }
 
 const fileIn = (root: string): string => join(root, "deciding.json");
 
 export function beginDeciding(root: string, { before, after, shared }: { before: string; after: string; shared: Deciding["shared"] }): Deciding {
-  const deciding: Deciding = { format: 1, stage: "changing", started: new Date().toISOString(), pid: process.pid, shared, before, after: hashOf(after), rules: hashesOf(root) };
+  const deciding: Deciding = { format: 1, stage: "changing", started: new Date().toISOString(), pid: process.pid, shared, before, after: hashOf(after) };
   write(root, deciding);
   return deciding;
 }
 
-export function markUnsettled(root: string, deciding: Deciding): Deciding {
-  const unsettled: Deciding = { ...deciding, stage: "unsettled" };
-  write(root, unsettled);
-  return unsettled;
+export function markUnsettled(root: string, deciding: Deciding): void {
+  write(root, { ...deciding, stage: "unsettled" });
 }
 
 export function readDeciding(root: string): Deciding | undefined {
@@ -45,10 +40,6 @@ export function readDeciding(root: string): Deciding | undefined {
 
 export function endDeciding(root: string): void {
   rmSync(fileIn(root), { force: true });
-}
-
-function hashesOf(root: string): Deciding["rules"] {
-  return Object.fromEntries(ruleFiles(root).map(({ name, content }) => [name, hashOf(content)]));
 }
 
 /** On the disk before the manifest is touched. */

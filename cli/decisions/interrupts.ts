@@ -1,4 +1,5 @@
 // Work that must not end in the middle: signals that would end the process are told to it instead.
+import { constants } from "node:os";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /** Milliseconds within which signals are one: npm and a closing terminal send the same one twice. */
@@ -12,7 +13,7 @@ export class Interrupted extends Error {
 
   constructor(signal: NodeJS.Signals) {
     super(`was interrupted (${signal})`);
-    this.exitCode = 128 + { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 }[signal as (typeof SIGNALS)[number]];
+    this.exitCode = 128 + constants.signals[signal];
   }
 }
 

@@ -1,8 +1,9 @@
 // The files that sidecars read their rules from, and whether each sidecar holds what its file says.
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { poll, runningContainer } from "../../components/compose/container.ts";
+import { readIfThere } from "../../components/files/read-if-there.ts";
 import { egressStatus } from "../../components/egress/control.ts";
 import { GATE_CONFIG } from "../../components/git-gate/config.ts";
 import { holdsGateConfig } from "../../components/git-gate/control.ts";
@@ -34,11 +35,7 @@ export function ruleFiles(root: string): Rules[] {
 }
 
 export function readRules(root: string, name: RuleFile): string | undefined {
-  try {
-    return readFileSync(paths[name](root), "utf8");
-  } catch {
-    return undefined;
-  }
+  return readIfThere(paths[name](root));
 }
 
 /** The next update finds it missing, and writes it and puts it in force anew. */

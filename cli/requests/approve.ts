@@ -89,7 +89,7 @@ async function termsOf(entry: Entry, options: ApproveOptions, project: Project):
 
 function loginOf({ id, request }: Entry, { identityFile, knownHosts, token }: ApproveOptions): GitLogin {
   const login = { identityFile, knownHosts, token };
-  if (!request?.kind.startsWith("git-") && Object.values(login).some((each) => each !== undefined)) {
+  if (!isGit(request as Change) && Object.values(login).some((each) => each !== undefined)) {
     throw new UserError(`${id}: asks for a ${request?.kind}, which has no use for a login of git`, `Leave it out: bottle approve ${id}`);
   }
   return login;

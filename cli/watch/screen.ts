@@ -1,5 +1,6 @@
 // The terminal while a live view has it: keys one by one, another screen, no cursor, and all of that taken back
 // however it ends. Sequences: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
+import { constants } from "node:os";
 import { emitKeypressEvents } from "node:readline";
 
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l";
@@ -10,7 +11,7 @@ const END_OF_SCREEN = "\x1b[J";
 const BELL = "\x07";
 
 const ignore = (): void => {};
-const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export class Screen {
   #drawn = "";
@@ -31,11 +32,11 @@ export class Screen {
       if (stdin.isTTY) stdin.setRawMode(false);
       stdout.write(LEAVE);
     };
-    const onSignal = (signal: keyof typeof signals): void => process.exit(128 + signals[signal]);
+    const onSignal = (signal: NodeJS.Signals): void => process.exit(128 + constants.signals[signal]);
     // A terminal that is gone takes nothing more, and that is all.
     for (const stream of [stdin, stdout]) stream.on("error", ignore);
     process.once("exit", leave);
-    for (const signal of Object.keys(signals)) process.on(signal, onSignal);
+    for (const signal of SIGNALS) process.on(signal, onSignal);
     const timer = setInterval(draw, 1_000);
     stdout.on("resize", draw);
     let stop = (): void => {};
@@ -60,7 +61,7 @@ export class Screen {
       stdin.pause();
       clearInterval(timer);
       stdout.off("resize", draw);
-      for (const signal of Object.keys(signals)) process.off(signal, onSignal);
+      for (const signal of SIGNALS) process.off(signal, onSignal);
       process.off("exit", leave);
       leave();
       for (const stream of [stdin, stdout]) stream.off("error", ignore);

@@ -3,9 +3,10 @@
 // would stay. So a revision, random as those of tokens are, goes into the step's inputs, and beside the rules once the
 // step is through.
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { StateFolder } from "../state-folder.ts";
+import { readIfThere } from "./read-if-there.ts";
 import { setting } from "./script-io.ts";
 
 /** Of rules that are not there yet; a file that was there and is gone makes everything anew by itself. */
@@ -18,8 +19,8 @@ const FIRST = "first";
  */
 export function appliedEnvironment({ root }: StateFolder, name: string, path: string, rules: string): { readonly REVISION: string; readonly REVISION_FILE: string } {
   const file = join(root, ".applied", name);
-  const there = read(path);
-  return { REVISION: there === undefined || there === rules ? (there && read(file)) || FIRST : randomUUID(), REVISION_FILE: file };
+  const there = readIfThere(path);
+  return { REVISION: there === undefined || there === rules ? (there && readIfThere(file)) || FIRST : randomUUID(), REVISION_FILE: file };
 }
 
 /** In that step, once its rules are in force. */
@@ -27,12 +28,4 @@ export function markApplied(): void {
   const file = setting("REVISION_FILE");
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   writeFileSync(file, setting("REVISION"), { mode: 0o600 });
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
 }

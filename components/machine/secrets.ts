@@ -1,8 +1,9 @@
 // Tokens and keys on their way from the host to the one sidecar that uses them: through a folder in
 // memory, never through a file on disk, the state, or a container's environment.
 import { randomUUID } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
+import { existsSync, readdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
+import { readIfThere } from "../files/read-if-there.ts";
 
 /** File that names the set of secrets in a sidecar's folder; random, so that it tells nothing of them. */
 export const REVISION_FILE = ".revision";
@@ -29,8 +30,8 @@ export function secretRevision(folder: string | undefined, values: ReadonlyMap<s
   if (values.size === 0) return "none";
   // Without such a folder the tokens cannot be compared: Compose itself sees a changed variable.
   if (folder === undefined) return "inherited";
-  const stored = read(join(folder, REVISION_FILE));
-  const same = [...values].every(([id, value]) => read(join(folder, id)) === (value || undefined));
+  const stored = readIfThere(join(folder, REVISION_FILE));
+  const same = [...values].every(([id, value]) => readIfThere(join(folder, id)) === (value || undefined));
   const stale = list(folder).some((name) => name !== REVISION_FILE && !values.has(name));
   return stored !== undefined && same && !stale ? stored : randomUUID();
 }
@@ -40,13 +41,5 @@ function list(path: string): string[] {
     return readdirSync(path);
   } catch {
     return [];
-  }
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
   }
 }

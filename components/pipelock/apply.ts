@@ -10,7 +10,7 @@ import { ownedFile, ownedFolder } from "../files/owned-files.ts";
 import { input, main, owner, setting } from "../files/script-io.ts";
 import { run } from "../machine/run.ts";
 import { pipelockPaths, RECEIPT_KEY } from "./config.ts";
-import { configHash, holdsConfig } from "./control.ts";
+import { configHash, holdsConfig, logsSince } from "./control.ts";
 import { closeEvidence, liveEvidence } from "./evidence.ts";
 import { newReceiptKey } from "./receipt-key.ts";
 
@@ -93,7 +93,7 @@ function now(): string {
  */
 async function inForce(container: string, config: string, since: string): Promise<boolean> {
   const answer = await poll(async () => {
-    const lines = await logs(container, since);
+    const lines = await logsSince(container, since);
     if (lines.includes(configHash(config))) return "in force";
     if (/No such container/.test(lines)) return "gone";
     return /rejected: security downgrade|config reload failed|reload failed/.test(lines) ? "refused" : undefined;
@@ -106,13 +106,8 @@ async function inForce(container: string, config: string, since: string): Promis
 async function restarted(container: string, config: string): Promise<boolean> {
   const since = new Date().toISOString();
   await run("docker", ["restart", "--timeout", "2", container]);
-  const started = await poll(async () => ((await logs(container, since)).includes(configHash(config)) && (await containerHealth(container)) === "healthy" ? true : undefined), RESTART_TIMEOUT);
+  const started = await poll(async () => ((await logsSince(container, since)).includes(configHash(config)) && (await containerHealth(container)) === "healthy" ? true : undefined), RESTART_TIMEOUT);
   return started === true;
-}
-
-async function logs(container: string, since: string): Promise<string> {
-  const { stdout, stderr } = await run("docker", ["logs", "--since", since, container]);
-  return stdout + stderr;
 }
 
 async function lastLines(container: string): Promise<string> {

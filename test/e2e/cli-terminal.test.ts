@@ -275,14 +275,20 @@ describeWith(["engine", "base", "pipelock", "pulumi", "terminal"], "a decision a
     expect(await terminal.ended()).toEqual({ code: 0, sane: true });
   });
 
-  test("Ctrl-C while it is carried out brings everything back", async () => {
-    const id = ask(stack, "host", { host: names[4] });
+  /** An approval in the middle of its update. */
+  async function approving(host: string): Promise<{ id: string; before: string; terminal: Terminal }> {
+    const id = ask(stack, "host", { host });
     const before = manifest();
-    terminal = bottleAtTerminal(project, ["approve", id]);
-    await terminal.says(`Approve ${id}? [y/N]`);
-    terminal.press("y\n");
-    await terminal.says("pulumi up");
+    const opened = (terminal = bottleAtTerminal(project, ["approve", id]));
+    await opened.says(`Approve ${id}? [y/N]`);
+    opened.press("y\n");
+    await opened.says("pulumi up");
     await moment(1_000);
+    return { id, before, terminal: opened };
+  }
+
+  test("Ctrl-C while it is carried out brings everything back", async () => {
+    const { id, before, terminal } = await approving(names[4]!);
     terminal.press(CTRL_C);
     expect(await terminal.ended()).toEqual({ code: 130, sane: true });
     await terminal.says("was not granted, the old rules hold: was interrupted (SIGINT)");
@@ -292,13 +298,7 @@ describeWith(["engine", "base", "pipelock", "pulumi", "terminal"], "a decision a
   });
 
   test("so does a window that is closed", async () => {
-    const id = ask(stack, "host", { host: names[5] });
-    const before = manifest();
-    terminal = bottleAtTerminal(project, ["approve", id]);
-    await terminal.says(`Approve ${id}? [y/N]`);
-    terminal.press("y\n");
-    await terminal.says("pulumi up");
-    await moment(1_000);
+    const { id, before, terminal } = await approving(names[5]!);
     await terminal.close();
     await until("the agent is told", () => answerOf(stack, id) !== undefined, 120_000);
     expect(answerOf(stack, id)).toMatchObject({ decision: "failed", why: expect.stringContaining("the rules are as before") as string });
